@@ -1,0 +1,219 @@
+"""The records inside a batch: read one by one where something needs them, and built.
+
+No broker does either while data passes through. What reads records takes them as hostile: a stored batch has a good
+CRC and a sane header, and may hold anything behind it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from crc32c import crc32c
+
+from .compression import NONE, decompress
+from .errors import MalformedFrame
+from .record_batch import HEADER_BYTES, NO_PRODUCER_ID, NO_SEQUENCE, BatchHeader, read_header
+
+DECOMPRESSED_BYTES_MAX = 256 << 20
+"""Most bytes that the records of one batch may unfold to; Kafka has no limit."""
+
+ABORT, COMMIT = 0, 1
+"""Types of the control records that end a transaction."""
+
+_INT64_MAX = (1 << 63) - 1
+_VARINT_BYTES_MAX = 5
+_VARLONG_BYTES_MAX = 10
+_HEAD = struct.Struct(">qiibI")
+_TAIL = struct.Struct(">hiqqqhii")
+_INT16_PAIR = struct.Struct(">hh")
+_COORDINATOR_EPOCH = struct.Struct(">hi")
+
+
+class Record(NamedTuple):
+    """One record; timestamp in ms. Keys of headers that are no UTF-8 are shown with replacement characters."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+
+
+class ControlRecord(NamedTuple):
+    """A transaction marker: its type (`ABORT`, `COMMIT`, or one that is not known yet) and who wrote it."""
+
+    type: int
+    coordinator_epoch: int
+
+
+def iterate(
+    batch: bytes | bytearray | memoryview, max_decompressed_bytes: int = DECOMPRESSED_BYTES_MAX
+) -> Iterator[Record]:
+    """Yields the records of one whole batch, in order, decompressed where they are compressed.
+
+    Raises MalformedFrame, and nothing else, where the batch does not hold what it says; records before the damage
+    are yielded first. The CRC is not checked.
+    """
+    header = read_header(batch)
+    view = memoryview(batch)
+    if len(view) != header.size_bytes:
+        raise MalformedFrame(f"Batch says {header.size_bytes} bytes and has {len(view)}")
+    if header.records_count < 0:
+        raise MalformedFrame(f"Batch says {header.records_count} records")
+    records: bytes | memoryview = view[HEADER_BYTES:]
+    if header.compression != NONE:
+        records = decompress(header.compression, records, max_decompressed_bytes)
+    log_append_time = header.max_timestamp if header.is_log_append_time else None
+    position = 0
+    try:
+        for _ in range(header.records_count):
+            record, position = _read_record(records, position, header, log_append_time)
+            yield record
+    except IndexError:
+        raise MalformedFrame(f"Records end within a record, at byte {len(records)}") from None
+    if position != len(records):
+        raise MalformedFrame(f"{len(records) - position} bytes follow the last record")
+
+
+def decode_control(record: Record) -> ControlRecord:
+    """Reads a record of a control batch; raises MalformedFrame."""
+    try:
+        _, kind = _INT16_PAIR.unpack_from(record.key or b"")
+        _, coordinator_epoch = _COORDINATOR_EPOCH.unpack_from(record.value or b"")
+    except struct.error:
+        raise MalformedFrame("Control record is too short") from None
+    return ControlRecord(kind, coordinator_epoch)
+
+
+def build_batch(
+    records: Sequence[Record],
+    *,
+    leader_epoch: int = -1,
+    attributes: int = 0,
+    producer_id: int = NO_PRODUCER_ID,
+    producer_epoch: int = -1,
+    base_sequence: int = NO_SEQUENCE,
+) -> bytearray:
+    """Builds an uncompressed batch of at least one record, whose offsets rise from the first one's."""
+    base_offset = records[0].offset
+    base_timestamp = records[0].timestamp
+    body = bytearray()
+    for record in records:
+        encoded = _encode_record(record, record.offset - base_offset, record.timestamp - base_timestamp)
+        _write_varint(body, len(encoded))
+        body += encoded
+    tail = bytearray(_TAIL.size)
+    _TAIL.pack_into(
+        tail,
+        0,
+        attributes,
+        records[-1].offset - base_offset,
+        base_timestamp,
+        max(record.timestamp for record in records),
+        producer_id,
+        producer_epoch,
+        base_sequence,
+        len(records),
+    )
+    tail += body
+    head = _HEAD.pack(base_offset, len(tail) + 9, leader_epoch, 2, crc32c(tail))
+    return bytearray(head + tail)
+
+
+def _read_record(
+    records: bytes | memoryview, position: int, header: BatchHeader, log_append_time: int | None
+) -> tuple[Record, int]:
+    """Reads the record at a position; IndexError where the bytes end."""
+    length, position = _read_varint(records, position)
+    end = position + length
+    if not position < end <= len(records):
+        raise MalformedFrame(f"Record says {length} bytes where {len(records) - position} are left")
+    position += 1  # attributes, unused
+    timestamp_delta, position = _read_varlong(records, position)
+    offset_delta, position = _read_varint(records, position)
+    key, position = _read_bytes(records, position, end)
+    value, position = _read_bytes(records, position, end)
+    headers_count, position = _read_varint(records, position)
+    if not 0 <= headers_count <= end - position:
+        raise MalformedFrame(f"Record says {headers_count} headers where {end - position} bytes are left")
+    headers: list[tuple[str, bytes | None]] = []
+    for _ in range(headers_count):
+        header_key, position = _read_bytes(records, position, end)
+        header_value, position = _read_bytes(records, position, end)
+        if header_key is None:
+            raise MalformedFrame("Record has a header without a key")
+        headers.append((header_key.decode(errors="replace"), header_value))
+    if position != end:
+        raise MalformedFrame(f"Record says {length} bytes and has {length - (end - position)}")
+    if log_append_time is not None:
+        timestamp = log_append_time
+    else:
+        timestamp = header.base_timestamp + timestamp_delta
+        if not -_INT64_MAX - 1 <= timestamp <= _INT64_MAX:
+            raise MalformedFrame(f"Timestamp delta {timestamp_delta} overflows")
+    if not 0 <= offset_delta <= header.last_offset_delta:
+        raise MalformedFrame(f"Offset delta {offset_delta} exceeds the batch's last, {header.last_offset_delta}")
+    return Record(header.base_offset + offset_delta, timestamp, key, value, tuple(headers)), position
+
+
+def _read_bytes(records: bytes | memoryview, position: int, end: int) -> tuple[bytes | None, int]:
+    length, position = _read_varint(records, position)
+    if length < 0:
+        if length != -1:
+            raise MalformedFrame(f"Length {length} within a record")
+        return None, position
+    if length > end - position:
+        raise MalformedFrame(f"Length {length} within a record where {end - position} bytes are left")
+    return bytes(records[position : position + length]), position + length
+
+
+def _read_varint(data: bytes | memoryview, position: int, bytes_max: int = _VARINT_BYTES_MAX) -> tuple[int, int]:
+    """Reads a zigzag varint and the position after it; IndexError where the bytes end."""
+    byte = data[position]
+    position += 1
+    value = byte & 0x7F
+    shift = 7
+    while byte & 0x80:
+        if shift == 7 * bytes_max:
+            raise MalformedFrame(f"Varint is longer than {bytes_max} bytes")
+        byte = data[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        shift += 7
+    return (value >> 1) ^ -(value & 1), position
+
+
+def _read_varlong(data: bytes | memoryview, position: int) -> tuple[int, int]:
+    return _read_varint(data, position, _VARLONG_BYTES_MAX)
+
+
+def _encode_record(record: Record, offset_delta: int, timestamp_delta: int) -> bytearray:
+    out = bytearray(1)
+    _write_varint(out, timestamp_delta)
+    _write_varint(out, offset_delta)
+    _write_bytes(out, record.key)
+    _write_bytes(out, record.value)
+    _write_varint(out, len(record.headers))
+    for key, value in record.headers:
+        _write_bytes(out, key.encode())
+        _write_bytes(out, value)
+    return out
+
+
+def _write_bytes(out: bytearray, data: bytes | None) -> None:
+    if data is None:
+        _write_varint(out, -1)
+    else:
+        _write_varint(out, len(data))
+        out += data
+
+
+def _write_varint(out: bytearray, value: int) -> None:
+    """Appends a zigzag varint; of any length up to 10 bytes."""
+    value = value << 1 if value >= 0 else ~(value << 1)
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
