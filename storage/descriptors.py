@@ -1,0 +1,125 @@
+"""Files whose descriptors come and go: thousands of segments share the few hundred descriptors a process may have.
+
+A closed descriptor opens again at the next use. Which one to close is decided by second chance: a use only sets a
+flag, which is all the hot path pays, and a sweep closes the first file it finds without one.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from .filesystem import Filesystem
+
+DESCRIPTORS_MAX = 512
+"""Open descriptors of one cache unless its owner says otherwise."""
+
+
+class CachedFile:
+    """A file by path, opened at need.
+
+    `pins` counts the readers that still need it: a pinned file stays open and readable also after it is removed.
+    """
+
+    __slots__ = ("_cache", "fd", "path", "pins", "removed", "used")
+
+    def __init__(self, cache: DescriptorCache, path: str) -> None:
+        self._cache = cache
+        self.path = path
+        self.fd = -1
+        """The open descriptor, -1 while there is none. The hot path reads it here and sets `used`."""
+        self.used = False
+        self.pins = 0
+        self.removed = False
+
+    @property
+    def filesystem(self) -> Filesystem:
+        return self._cache.filesystem
+
+    def descriptor(self) -> int:
+        """The descriptor, opened where it is closed; good until the next call on any file of the cache."""
+        self.used = True
+        fd = self.fd
+        return fd if fd >= 0 else self._cache.open(self)
+
+    def create(self) -> int:
+        """Makes the file where it does not exist and returns its descriptor."""
+        return self._cache.open(self, create=True)
+
+    def pin(self) -> None:
+        self.pins += 1
+
+    def unpin(self) -> None:
+        self.pins -= 1
+        assert self.pins >= 0
+        if self.removed and not self.pins:
+            self.close()
+
+    def close(self) -> None:
+        """Closes the descriptor; a later use opens it again. A pinned file stays open."""
+        if not self.pins:
+            self._cache.close(self)
+
+    def remove(self) -> None:
+        """Deletes the file; what has it pinned can read it to the end."""
+        self.detach()
+        self.filesystem.unlink(self.path)
+
+    def detach(self) -> None:
+        """Gets ready for the file's deletion: open while something has it pinned, closed from then on."""
+        if self.pins:
+            self.descriptor()
+        self.removed = True
+        self.close()
+
+
+class DescriptorCache:
+    """The open descriptors of many files, at most `descriptors_max` but for pinned ones."""
+
+    __slots__ = ("_open", "descriptors_max", "filesystem")
+
+    def __init__(self, filesystem: Filesystem, descriptors_max: int = DESCRIPTORS_MAX) -> None:
+        self.filesystem = filesystem
+        self.descriptors_max = descriptors_max
+        self._open: OrderedDict[CachedFile, None] = OrderedDict()
+
+    def __len__(self) -> int:
+        """How many descriptors are open."""
+        return len(self._open)
+
+    def open(self, file: CachedFile, *, create: bool = False) -> int:
+        """Opens a file, closing others where there are too many."""
+        if file.fd >= 0:
+            return file.fd
+        if len(self._open) >= self.descriptors_max:
+            self._make_room()
+        file.fd = self.filesystem.create(file.path) if create else self.filesystem.open(file.path)
+        file.used = True
+        self._open[file] = None
+        return file.fd
+
+    def close(self, file: CachedFile) -> None:
+        """Closes a file's descriptor; no effect where it is closed."""
+        fd = file.fd
+        if fd >= 0:
+            file.fd = -1
+            del self._open[file]
+            self.filesystem.close(fd)
+
+    def close_all(self) -> None:
+        """Closes every descriptor, pinned or not: the end of the broker."""
+        for file in list(self._open):
+            self.close(file)
+
+    def _make_room(self) -> None:
+        # Twice around is enough: the first round takes the flags away. Where all are pinned, one more is opened.
+        for _ in range(2 * len(self._open)):
+            file, _ = self._open.popitem(last=False)
+            self._open[file] = None
+            if file.pins:
+                continue
+            if file.used:
+                file.used = False
+                continue
+            self.close(file)
+            if len(self._open) < self.descriptors_max:
+                return

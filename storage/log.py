@@ -1,0 +1,409 @@
+"""The log of one partition: batches in offset order, in segments, and what is known about them.
+
+Used by one thread at a time; what may block it for long is `sync` of a flush, which any thread may run. Methods raise
+OSError for the disk and KafkaError for the client. The high watermark is not the log's: readers say up to where.
+"""
+
+from __future__ import annotations
+
+import uuid
+from bisect import bisect_right
+from collections.abc import Callable
+from typing import NamedTuple
+
+from protocol.errors import ErrorCode, KafkaError
+from protocol.record_batch import (
+    TIMESTAMP_TYPE_BIT,
+    rebase,
+    set_create_time,
+    set_log_append_time,
+    validate,
+)
+
+from .descriptors import CachedFile, DescriptorCache
+from .file_span import FileSpan
+from .filesystem import Filesystem
+from .leader_epochs import LeaderEpochs
+from .log_config import LONG_MAX, LogConfig
+from .log_files import has_sound_indexes, open_segments
+from .log_flush import Flush
+from .producer_replay import reload_producers
+from .producer_snapshot import ProducerSnapshots
+from .producer_state import ProducerStateManager
+from .segment import Segment
+from .timestamp_search import NOT_FOUND, TimestampAndOffset, first_at_or_after, first_with_largest
+
+__all__ = ["AppendResult", "Log", "TimestampAndOffset"]
+
+_FILE_NAME_BYTES_MAX = 255
+
+
+class AppendResult(NamedTuple):
+    """Where a batch went."""
+
+    base_offset: int
+    last_offset: int
+    log_append_time_ms: int
+    """The broker's timestamp where the topic says LogAppendTime, else -1; of a duplicate its largest timestamp."""
+    log_start_offset: int
+    duplicate: bool
+    """The batch was in the log already, under these offsets: nothing was written."""
+
+
+class Log:
+    """The batches of one partition from `log_start_offset` to `log_end_offset` (exclusive)."""
+
+    def __init__(
+        self,
+        directory: str,
+        topic: str,
+        partition: int,
+        config: LogConfig,
+        descriptors: DescriptorCache,
+        segments: list[Segment],
+        leader_epochs: LeaderEpochs,
+        producers: ProducerStateManager,
+        snapshots: ProducerSnapshots,
+        *,
+        log_start_offset: int,
+        log_end_offset: int,
+        recovery_point: int,
+    ) -> None:
+        self.directory = directory
+        self.topic = topic
+        self.partition = partition
+        self.config = config
+        self.segments = segments
+        """Oldest first, never empty; the last one is appended to."""
+        self.leader_epochs = leader_epochs
+        self.producers = producers
+        self.snapshots = snapshots
+        self.log_start_offset = log_start_offset
+        """First offset that can be read; the first segment may begin before it."""
+        self.log_end_offset = log_end_offset
+        """Offset of the next record."""
+        self.recovery_point = recovery_point
+        """Everything before this offset survives a power loss."""
+        self._descriptors = descriptors
+        self._active = segments[-1]
+        self._truncations = 0
+        self._changed = False
+        self._names_unsynced = True
+
+    @classmethod
+    def create(
+        cls,
+        directory: str,
+        topic: str,
+        partition: int,
+        config: LogConfig,
+        filesystem: Filesystem,
+        *,
+        now_ms: int,
+        descriptors: DescriptorCache | None = None,
+    ) -> Log:
+        """Makes an empty log in a directory that exists and holds no log yet."""
+        descriptors = descriptors or DescriptorCache(filesystem)
+        return cls(
+            directory,
+            topic,
+            partition,
+            config,
+            descriptors,
+            [Segment.create(descriptors, directory, 0, config, now_ms)],
+            LeaderEpochs(directory, filesystem),
+            ProducerStateManager(f"{topic}-{partition}"),
+            ProducerSnapshots(directory, filesystem),
+            log_start_offset=0,
+            log_end_offset=0,
+            recovery_point=0,
+        )
+
+    @classmethod
+    def open(
+        cls,
+        directory: str,
+        topic: str,
+        partition: int,
+        config: LogConfig,
+        filesystem: Filesystem,
+        *,
+        now_ms: int,
+        descriptors: DescriptorCache | None = None,
+        log_start_offset: int = 0,
+        recovery_point: int = LONG_MAX,
+        producer_id_expiration_ms: int = LONG_MAX,
+        recover: Callable[[Log], None] | None = None,
+    ) -> Log:
+        """Opens the log in a directory.
+
+        After a clean stop everything in it is taken at its word. After any other, `recover` is called with the log
+        before its end is known; it checks and cuts `segments`, makes their indexes, `leader_epochs` and `producers`
+        anew, and what lies above `recovery_point` is not taken for durable.
+        Raises OSError, KafkaError (CORRUPT_MESSAGE) where a batch header is damaged, CorruptCheckpoint.
+        """
+        descriptors = descriptors or DescriptorCache(filesystem)
+        file_sizes = dict(filesystem.list_files(directory))
+        segments = open_segments(descriptors, directory, config, now_ms, file_sizes)
+        if not segments:
+            segments = [Segment.create(descriptors, directory, log_start_offset, config, now_ms)]
+        elif recover is None:
+            for segment in segments:
+                if not has_sound_indexes(segment, file_sizes):
+                    segment.rebuild_indexes()
+        log = cls(
+            directory,
+            topic,
+            partition,
+            config,
+            descriptors,
+            segments,
+            LeaderEpochs.load(directory, filesystem),
+            ProducerStateManager(f"{topic}-{partition}"),
+            ProducerSnapshots(directory, filesystem, file_sizes),
+            log_start_offset=max(log_start_offset, segments[0].base_offset),
+            log_end_offset=segments[-1].base_offset,
+            recovery_point=0,
+        )
+        if recover is not None:
+            recover(log)
+            log._changed = True
+        active = log._active = segments[-1]
+        log.log_end_offset = active.next_offset()
+        log.recovery_point = min(recovery_point, log.log_end_offset)
+        log.log_start_offset = min(log.log_start_offset, log.log_end_offset)
+        log.leader_epochs.truncate_from_end(log.log_end_offset)
+        if recover is None:
+            reload_producers(log.producers, log.snapshots, segments, log.log_end_offset)
+        log.producers.expire(now_ms, producer_id_expiration_ms)
+        return log
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of all segments, indexes left out."""
+        return sum(segment.size_bytes for segment in self.segments)
+
+    @property
+    def filesystem(self) -> Filesystem:
+        return self._descriptors.filesystem
+
+    # The hot path
+
+    def append(self, records: bytes | bytearray | memoryview, leader_epoch: int, now_ms: int) -> AppendResult:
+        """Appends a producer's batch as the leader: checks it, gives it its offsets in place, writes it.
+
+        A writable view is changed and written as it is, bytes are copied first; nothing is kept. Raises KafkaError
+        where the batch is refused, OSError where the disk is; then nothing of it is in the log.
+        """
+        batch = memoryview(records)
+        if batch.readonly:
+            batch = memoryview(bytearray(records))
+        config = self.config
+        header = validate(batch, config, now_ms)
+        size_bytes = len(batch)
+        if size_bytes > config.segment_bytes:
+            raise KafkaError(
+                ErrorCode.RECORD_LIST_TOO_LARGE,
+                f"The record batch has {size_bytes} bytes, more than the {config.segment_bytes} of segment.bytes",
+            )
+        max_timestamp = header.max_timestamp
+        log_append_time_ms = -1
+        if config.message_timestamp_type == "LogAppendTime":
+            max_timestamp = log_append_time_ms = now_ms
+        has_producer = header.producer_id >= 0
+        if has_producer:
+            duplicate = self.producers.check(header)
+            if duplicate is not None:
+                return AppendResult(
+                    duplicate.base_offset, duplicate.last_offset, duplicate.timestamp, self.log_start_offset, True
+                )
+        if log_append_time_ms >= 0:
+            set_log_append_time(batch, now_ms)
+        elif header.attributes & TIMESTAMP_TYPE_BIT:
+            set_create_time(batch)
+        base_offset = self.log_end_offset
+        last_offset = base_offset + header.last_offset_delta
+        rebase(batch, base_offset, leader_epoch)
+        segment = self._active
+        if segment.must_roll(config, size_bytes, last_offset, max_timestamp, now_ms):
+            segment = self._roll(now_ms)
+        self.leader_epochs.assign(leader_epoch, base_offset)
+        segment.append(batch, last_offset, max_timestamp)
+        self.log_end_offset = last_offset + 1
+        self._changed = True
+        if has_producer:
+            self.producers.update(header._replace(base_offset=base_offset, max_timestamp=max_timestamp))
+        return AppendResult(base_offset, last_offset, log_append_time_ms, self.log_start_offset, False)
+
+    def read(self, offset: int, max_bytes: int, *, max_offset: int, min_one_message: bool) -> FileSpan | None:
+        """Whole batches from the one that holds `offset` on, all ending at or before `max_offset` (exclusive).
+
+        At most `max_bytes`, all from one segment; with `min_one_message` a first batch larger than that is returned
+        alone. None where there is nothing (yet). The span must be released. Raises KafkaError (OFFSET_OUT_OF_RANGE
+        outside the log, CORRUPT_MESSAGE where a batch header on disk is damaged).
+        """
+        log_end_offset = self.log_end_offset
+        if not self.log_start_offset <= offset <= log_end_offset:
+            raise self._out_of_range(offset)
+        segment = self._active
+        # Whoever reads at the end comes back for what is appended there.
+        segment.remember(log_end_offset, segment.size_bytes)
+        if offset >= max_offset or offset == log_end_offset:
+            return None
+        if offset >= segment.base_offset:
+            return segment.read(offset, max_bytes, min(max_offset, log_end_offset), min_one_message)
+        segments = self.segments
+        for index in range(self._segment_index(offset), len(segments) - 1):
+            segment = segments[index]
+            end_offset = segments[index + 1].base_offset
+            segment.remember(end_offset, segment.size_bytes)
+            span = segment.read(offset, max_bytes, min(max_offset, end_offset), min_one_message)
+            # A compacted segment may end before the next one begins: its last offsets are looked for there.
+            if span is not None or segment.position_of(offset) < segment.size_bytes:
+                return span
+        return self._active.read(offset, max_bytes, min(max_offset, log_end_offset), min_one_message)
+
+    def _roll(self, now_ms: int) -> Segment:
+        """Begins a new segment at the log's end. Where that fails the old one goes on."""
+        active = self._active
+        # Kafka keeps a snapshot of the producers for each segment, so that recovery need not replay older ones.
+        self.snapshots.take(self.producers, self.log_end_offset)
+        segment = Segment.create(self._descriptors, self.directory, self.log_end_offset, self.config, now_ms)
+        active.finish()
+        self.segments.append(segment)
+        self._active = segment
+        self._names_unsynced = True
+        return segment
+
+    def _segment_index(self, offset: int) -> int:
+        """Index of the segment whose range an offset falls into."""
+        return max(0, bisect_right(self.segments, offset, key=_base_offset) - 1)
+
+    def _out_of_range(self, offset: int) -> KafkaError:
+        return KafkaError(
+            ErrorCode.OFFSET_OUT_OF_RANGE,
+            f"Offset {offset} of {self.topic}-{self.partition} is not within "
+            f"[{self.log_start_offset}, {self.log_end_offset}]",
+        )
+
+    # By time
+
+    def offset_for_timestamp(self, timestamp_ms: int) -> TimestampAndOffset | None:
+        """The first record whose timestamp is at least this; None where there is none."""
+        start_offset = self.log_start_offset
+        for segment in self.segments:
+            if segment.largest_timestamp.timestamp >= timestamp_ms:
+                found = first_at_or_after(segment, timestamp_ms, start_offset)
+                if found is not None:
+                    return found
+        return None
+
+    def max_timestamp(self) -> TimestampAndOffset:
+        """The first record with the largest timestamp of the log; -1 in all fields where the log is empty."""
+        segment = max(self.segments, key=lambda segment: segment.largest_timestamp.timestamp)
+        return first_with_largest(segment) or NOT_FOUND
+
+    # Cutting
+
+    def truncate_to(self, offset: int) -> None:
+        """Drops everything at or above an offset; a batch that spans it goes whole, and the log ends at its base."""
+        if offset >= self.log_end_offset:
+            return
+        index = self._segment_index(offset)
+        for segment in reversed(self.segments[index + 1 :]):
+            segment.remove()
+            self.segments.pop()
+        self._active = self.segments[-1]
+        self._truncations += 1
+        self.log_end_offset = self._active.truncate_to(max(offset, self._active.base_offset))
+        self.recovery_point = min(self.recovery_point, self.log_end_offset)
+        self.log_start_offset = min(self.log_start_offset, self.log_end_offset)
+        self.leader_epochs.truncate_from_end(self.log_end_offset)
+        reload_producers(self.producers, self.snapshots, self.segments, self.log_end_offset)
+        self._changed = True
+
+    def delete_records(self, offset: int) -> None:
+        """Moves the start of the log up to an offset and deletes the segments wholly before it.
+
+        Raises KafkaError (OFFSET_OUT_OF_RANGE) for one above the log's end; one below its start has no effect.
+        """
+        if offset > self.log_end_offset:
+            raise self._out_of_range(offset)
+        if offset <= self.log_start_offset:
+            return
+        self.log_start_offset = offset
+        self.leader_epochs.truncate_from_start(offset)
+        while len(self.segments) > 1 and self.segments[1].base_offset <= offset:
+            self.segments.pop(0).remove()
+        self.snapshots.retain(segment.base_offset for segment in self.segments)
+
+    # Durability and end
+
+    def begin_flush(self) -> Flush:
+        """Writes out what is held in memory and pins what `Flush.sync` has to sync; `end_flush` must follow."""
+        self.leader_epochs.flush()
+        files: list[CachedFile] = []
+        if self.recovery_point < self.log_end_offset:
+            for segment in self.segments[self._segment_index(self.recovery_point) :]:
+                files.append(segment.file)
+                if segment is not self._active:
+                    # The active segment's indexes are rebuilt after a crash, those of finished ones are trusted.
+                    segment.write_out_indexes()
+                    files += [index.file for index in segment.indexes if index.unsynced]
+        directory = self.directory if self._names_unsynced else None
+        return Flush(self.filesystem, directory, files, self.log_end_offset, self._truncations)
+
+    def end_flush(self, flush: Flush) -> None:
+        """Moves the recovery point up to where a flush that has been synced reached."""
+        flush.release()
+        if flush.truncations == self._truncations:
+            self.recovery_point = max(self.recovery_point, flush.end_offset)
+            self._names_unsynced = self._names_unsynced and self._active.base_offset >= flush.end_offset
+            for segment in self.segments:
+                if segment is not self._active and segment.base_offset < flush.end_offset:
+                    segment.indexes_synced()
+
+    def flush(self) -> None:
+        """Makes everything in the log durable, here and now."""
+        flush = self.begin_flush()
+        try:
+            flush.sync()
+        except OSError:
+            flush.release()
+            raise
+        self.end_flush(flush)
+
+    def close(self) -> None:
+        """Makes everything durable, leaves what the next start needs, and closes the files."""
+        if self._changed:
+            self._active.finish()
+            self.snapshots.take(self.producers, self.log_end_offset)
+            self.flush()
+        self.close_files()
+
+    def close_files(self) -> None:
+        """Closes the files as they are: the log directory is offline, or its crash is being played."""
+        for segment in self.segments:
+            segment.close()
+
+    def delete(self) -> None:
+        """Deletes the log and its directory; spans that are being sent stay readable."""
+        self.filesystem.remove_tree(self.detach())
+
+    def detach(self) -> str:
+        """Renames the directory to `<topic>-<partition>.<unique>-delete`, as Kafka, and returns its new path.
+
+        The log must not be used any more; whoever removes the directory may do so in a thread.
+        """
+        suffix = f".{uuid.uuid4().hex}-delete"
+        parent, name = self.directory.rsplit("/", 1)
+        target = f"{parent}/{name[: _FILE_NAME_BYTES_MAX - len(suffix)]}{suffix}"
+        self.filesystem.rename(self.directory, target)
+        self.directory = target
+        for segment in self.segments:
+            segment.detach(target)
+        return target
+
+
+def _base_offset(segment: Segment) -> int:
+    return segment.base_offset

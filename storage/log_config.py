@@ -1,0 +1,37 @@
+"""What one log obeys: the topic settings that are in force, with Kafka's defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+LONG_MAX = (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    """Settings of a log, named as Kafka's topic settings."""
+
+    segment_bytes: int = 1 << 30
+    """A segment is closed before it would grow beyond this many bytes (`segment.bytes`)."""
+
+    segment_ms: int = 7 * 24 * 3600 * 1000
+    """A segment is closed by a batch whose timestamp is this much later than the first one's (`segment.ms`)."""
+
+    segment_index_bytes: int = 10 << 20
+    """Size in bytes at which an index is full, which closes its segment (`segment.index.bytes`)."""
+
+    index_interval_bytes: int = 4096
+    """Bytes of log between two index entries (`index.interval.bytes`)."""
+
+    max_message_bytes: int = 1024 * 1024 + 12
+    """Largest record batch in bytes, its 12 bytes of offset and length included (`max.message.bytes`)."""
+
+    message_timestamp_type: Literal["CreateTime", "LogAppendTime"] = "CreateTime"
+    """Whether a record keeps its producer's timestamp or gets the broker's (`message.timestamp.type`)."""
+
+    message_timestamp_before_max_ms: int = LONG_MAX
+    """How far a producer's timestamp may lie in the past (`message.timestamp.before.max.ms`)."""
+
+    message_timestamp_after_max_ms: int = 3600 * 1000
+    """How far a producer's timestamp may lie in the future (`message.timestamp.after.max.ms`)."""

@@ -1,0 +1,51 @@
+"""What lies in a log's directory, sorted into segments at start."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from . import offset_index, time_index
+from .descriptors import DescriptorCache
+from .log_config import LogConfig
+from .segment import INDEX_SUFFIXES, LOG_SUFFIX, TRANSACTION_INDEX_SUFFIX, Segment
+
+# What a crash leaves of files that were being replaced or deleted, by Kafka or by us.
+_LEFTOVER_SUFFIXES = (".tmp", ".deleted", ".cleaned")
+_OFFSET_DIGITS = 20
+
+logger = logging.getLogger(__name__)
+
+
+def open_segments(
+    descriptors: DescriptorCache, directory: str, config: LogConfig, now_ms: int, file_sizes: Mapping[str, int]
+) -> list[Segment]:
+    """The segments in a directory, oldest first; removes leftovers and indexes without a log.
+
+    Opens no file. `file_sizes` is the directory's listing, in bytes by name. Raises OSError.
+    """
+    filesystem = descriptors.filesystem
+    base_offsets: list[int] = []
+    for name in file_sizes:
+        stem, dot, extension = name.partition(".")
+        suffix = dot + extension
+        if suffix.endswith(_LEFTOVER_SUFFIXES):
+            filesystem.unlink(f"{directory}/{name}")
+        elif len(stem) != _OFFSET_DIGITS or not stem.isdecimal():
+            continue
+        elif suffix == LOG_SUFFIX:
+            base_offsets.append(int(stem))
+        elif suffix in (*INDEX_SUFFIXES, TRANSACTION_INDEX_SUFFIX) and stem + LOG_SUFFIX not in file_sizes:
+            logger.warning("%s/%s: index without its segment, removed", directory, name)
+            filesystem.unlink(f"{directory}/{name}")
+    base_offsets.sort()
+    return [Segment(descriptors, directory, base_offset, config, now_ms, file_sizes) for base_offset in base_offsets]
+
+
+def has_sound_indexes(segment: Segment, file_sizes: Mapping[str, int]) -> bool:
+    """Whether both index files are there, of a size that indexes have; their content is not looked at."""
+    for index, entry_bytes in zip(segment.indexes, (offset_index.ENTRY.size, time_index.ENTRY.size), strict=True):
+        size_bytes = file_sizes.get(index.file.path.rpartition("/")[2])
+        if size_bytes is None or size_bytes % entry_bytes:
+            return False
+    return True

@@ -1,0 +1,393 @@
+"""One segment of a log: `<20-digit base offset>.log` and its two indexes.
+
+Batches are appended by one write at the position that is tracked here, and found again by index and a short walk over
+batch headers. Nothing here looks into a batch beyond its header.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping
+
+from protocol.errors import ErrorCode, KafkaError, MalformedFrame
+from protocol.record_batch import HEADER_BYTES, LENGTH_PREFIX_BYTES, BatchHeader, read_header
+
+from . import offset_index, time_index
+from .descriptors import CachedFile, DescriptorCache
+from .file_span import FileSpan
+from .index_file import IndexFile
+from .log_config import LogConfig
+from .offset_index import OffsetIndex
+from .time_index import NO_TIMESTAMP, TimeIndex, TimestampOffset
+
+LOG_SUFFIX = ".log"
+TRANSACTION_INDEX_SUFFIX = ".txnindex"
+INDEX_SUFFIXES = (offset_index.SUFFIX, time_index.SUFFIX)
+
+RELATIVE_OFFSET_MAX = (1 << 31) - 1
+"""How far a segment's last offset may lie above its base: indexes keep int32 offsets."""
+
+_POSITIONS_KNOWN_MAX = 64
+_WALK_WINDOW_BYTES = 4096
+# Base offset, batch length, magic and last offset delta out of a batch header.
+_PLACEMENT = struct.Struct(">qi4xb6xi")
+
+
+def file_prefix(base_offset: int) -> str:
+    """Name of a segment's files without their suffix."""
+    return f"{base_offset:020d}"
+
+
+class Segment:
+    """A run of batches from `base_offset` on, at most one of which at a time is being appended to.
+
+    Every method may raise OSError. One that walks batches raises KafkaError (CORRUPT_MESSAGE) where it meets bytes
+    that are no batch header.
+    """
+
+    __slots__ = (
+        "_bytes_since_index_entry",
+        "_created_ms",
+        "_first_timestamp",
+        "_index_bytes_max",
+        "_index_interval_bytes",
+        "_largest",
+        "_positions",
+        "base_offset",
+        "file",
+        "filesystem",
+        "offset_index",
+        "size_bytes",
+        "time_index",
+    )
+
+    def __init__(
+        self,
+        descriptors: DescriptorCache,
+        directory: str,
+        base_offset: int,
+        config: LogConfig,
+        now_ms: int,
+        file_sizes: Mapping[str, int] | None = None,
+    ) -> None:
+        """`file_sizes` are the bytes of the files in the directory by name; without it the segment is new."""
+        prefix = file_prefix(base_offset)
+        sizes = file_sizes or {}
+        path = f"{directory}/{prefix}"
+        self.base_offset = base_offset
+        self.filesystem = descriptors.filesystem
+        self.file = CachedFile(descriptors, path + LOG_SUFFIX)
+        self.size_bytes = sizes.get(prefix + LOG_SUFFIX, 0)
+        """Where the next batch goes."""
+        self.offset_index = OffsetIndex(
+            CachedFile(descriptors, path + offset_index.SUFFIX), base_offset, sizes.get(prefix + offset_index.SUFFIX, 0)
+        )
+        self.time_index = TimeIndex(
+            CachedFile(descriptors, path + time_index.SUFFIX), base_offset, sizes.get(prefix + time_index.SUFFIX, 0)
+        )
+        self._index_interval_bytes = config.index_interval_bytes
+        self._index_bytes_max = config.segment_index_bytes
+        self._bytes_since_index_entry = 0
+        self._created_ms = now_ms
+        self._first_timestamp: int | None = None
+        self._largest: TimestampOffset | None = None
+        # Where reads have ended and batches start: consumers come back for exactly the offset after their last read.
+        self._positions: dict[int, int] = {}
+
+    @classmethod
+    def create(
+        cls, descriptors: DescriptorCache, directory: str, base_offset: int, config: LogConfig, now_ms: int
+    ) -> Segment:
+        """Makes a segment and its files, empty whatever was there before."""
+        segment = cls(descriptors, directory, base_offset, config, now_ms)
+        segment.create_files()
+        for file in segment.files:
+            if segment.filesystem.size(file.descriptor()):
+                segment.filesystem.truncate(file.descriptor(), 0)
+        # Index files are written 128 entries at a time: no need to hold descriptors for them.
+        for file in segment.files[1:]:
+            file.close()
+        return segment
+
+    def create_files(self) -> None:
+        """Makes those of the files that do not exist."""
+        for file in self.files:
+            file.create()
+
+    @property
+    def files(self) -> tuple[CachedFile, CachedFile, CachedFile]:
+        """The log file, the offset index, the time index."""
+        return self.file, self.offset_index.entries.file, self.time_index.entries.file
+
+    @property
+    def indexes(self) -> tuple[IndexFile, IndexFile]:
+        """The entries of the offset index and of the time index."""
+        return self.offset_index.entries, self.time_index.entries
+
+    # Appending
+
+    def append(self, batch: memoryview, last_offset: int, max_timestamp: int) -> None:
+        """Writes one batch at the end. Where that fails the file ends where it did before."""
+        position = self.size_bytes
+        file = self.file
+        fd = file.fd
+        if fd < 0:
+            fd = file.descriptor()
+        file.used = True
+        try:
+            written = self.filesystem.write_fully(fd, batch, position)
+        except OSError:
+            # A cut that fails as well raises its own error, which is not ENOSPC and takes the directory offline.
+            self.filesystem.truncate(fd, position)
+            raise
+        self.size_bytes = position + written
+        self.note_batch(position, written, last_offset, max_timestamp)
+
+    def note_batch(self, position: int, size_bytes: int, last_offset: int, max_timestamp: int) -> None:
+        """Takes a batch that is in the file into the indexes, in order; also how recovery rebuilds them."""
+        largest = self._largest
+        if largest is None:
+            largest = self.largest_timestamp
+        if max_timestamp > largest.timestamp:
+            self._largest = largest = TimestampOffset(max_timestamp, last_offset)
+        if not position:
+            self._first_timestamp = max_timestamp
+        since = self._bytes_since_index_entry
+        if since > self._index_interval_bytes:
+            since = 0
+            self.offset_index.append(last_offset, position)
+            self.time_index.append(largest.timestamp, largest.offset)
+        self._bytes_since_index_entry = since + size_bytes
+
+    def must_roll(self, config: LogConfig, batch_bytes: int, last_offset: int, max_timestamp: int, now_ms: int) -> bool:
+        """Whether a batch belongs into a new segment: by size, age, full indexes or offsets too far from the base."""
+        size_bytes = self.size_bytes
+        if not size_bytes:
+            return False
+        first_timestamp = self._first_timestamp
+        if first_timestamp is None:
+            first_timestamp = self.first_timestamp
+        # As Kafka: age in the batches' own time, so that old data loaded at once fills segments as it did when new.
+        age_ms = max_timestamp - first_timestamp if first_timestamp >= 0 else now_ms - self._created_ms
+        return (
+            size_bytes + batch_bytes > config.segment_bytes
+            or age_ms > config.segment_ms
+            or last_offset - self.base_offset > RELATIVE_OFFSET_MAX
+            or self._is_index_full()
+        )
+
+    def _is_index_full(self) -> bool:
+        # One entry of the time index is kept free for the one that closing the segment adds.
+        return (
+            len(self.offset_index.entries) >= self._index_bytes_max // offset_index.ENTRY.size
+            or len(self.time_index.entries) >= self._index_bytes_max // time_index.ENTRY.size - 1
+        )
+
+    @property
+    def first_timestamp(self) -> int:
+        """Largest timestamp of the first batch, in ms; -1 while there is none."""
+        if self._first_timestamp is None:
+            if not self.size_bytes:
+                return NO_TIMESTAMP
+            self._first_timestamp = self.header_at(0).max_timestamp
+        return self._first_timestamp
+
+    @property
+    def largest_timestamp(self) -> TimestampOffset:
+        """The largest timestamp and the last offset of the first batch that has it; -1 while there is none."""
+        if self._largest is None:
+            self._largest = self.time_index.last()
+        return self._largest
+
+    # Finding
+
+    def read_bytes(self, position: int, count: int) -> bytes:
+        """Reads `count` bytes of the file; fewer where it ends."""
+        return self.filesystem.pread(self.file.descriptor(), count, position)
+
+    def header_at(self, position: int) -> BatchHeader:
+        """Reads the batch header at a position."""
+        return self._decode(self.read_bytes(position, HEADER_BYTES), 0, position)
+
+    def headers(self, position: int = 0) -> Iterator[tuple[int, BatchHeader]]:
+        """Walks over the batches from one that starts at `position` on, as (position, header)."""
+        window = b""
+        window_start = position
+        while position < self.size_bytes:
+            index = position - window_start
+            if index + HEADER_BYTES > len(window):
+                window = self.read_bytes(position, _WALK_WINDOW_BYTES)
+                window_start = position
+                index = 0
+            header = self._decode(window, index, position)
+            yield position, header
+            position += header.size_bytes
+
+    def position_of(self, offset: int) -> int:
+        """Where the first batch starts that ends at or after an offset; the end of the segment where there is none."""
+        if offset <= self.base_offset:
+            return 0
+        position = self._positions.get(offset)
+        if position is not None:
+            return position
+        for start, _, _, last_offset in self._placements(self.offset_index.lookup(offset).position):
+            if last_offset >= offset:
+                return start
+        return self.size_bytes
+
+    def read(self, offset: int, max_bytes: int, end_offset: int, min_one_message: bool) -> FileSpan | None:
+        """Whole batches from the one that holds `offset` on, at most `max_bytes`, or one batch if that is allowed.
+
+        Batches that end above `end_offset` (exclusive) are left out. Returns None where nothing fits.
+        """
+        start = self.position_of(offset)
+        end = self.position_of(end_offset)
+        if end - start > max_bytes:
+            end = self._cut(start, max_bytes, min_one_message)
+        else:
+            self.remember(end_offset, end)
+        if end <= start:
+            return None
+        return FileSpan(self.file, start, end - start)
+
+    def _cut(self, start: int, max_bytes: int, min_one_message: bool) -> int:
+        """The last end of a batch at most `max_bytes` after `start`, or of the first batch where that is larger."""
+        limit = start + max_bytes
+        known = max(start, self.offset_index.lookup_position(limit).position)
+        for position, end, base_offset, last_offset in self._placements(known):
+            if end > limit:
+                if position == start and min_one_message:
+                    self.remember(last_offset + 1, end)
+                    return end
+                self.remember(base_offset, position)
+                return position
+        raise AssertionError("a cut lies within the segment")
+
+    def remember(self, offset: int, position: int) -> None:
+        """Keeps where an offset is, for the reader that will ask for it next."""
+        positions = self._positions
+        if offset not in positions:
+            if len(positions) >= _POSITIONS_KNOWN_MAX:
+                del positions[next(iter(positions))]
+            positions[offset] = position
+
+    def next_offset(self) -> int:
+        """The offset after the last batch, found by a walk from the last index entry."""
+        next_offset = self.base_offset
+        for _, header in self.headers(self.offset_index.last().position):
+            next_offset = header.next_offset
+        return next_offset
+
+    def _placements(self, position: int) -> Iterator[tuple[int, int, int, int]]:
+        """`headers` for those that only want to get past them: yields position, its end, base and last offset."""
+        window = b""
+        window_start = position
+        size_bytes = self.size_bytes
+        while position < size_bytes:
+            index = position - window_start
+            if index + HEADER_BYTES > len(window):
+                window = self.read_bytes(position, _WALK_WINDOW_BYTES)
+                window_start = position
+                index = 0
+            try:
+                base_offset, batch_length, magic, last_offset_delta = _PLACEMENT.unpack_from(window, index)
+            except struct.error:
+                raise self._corrupt(position, f"{len(window) - index} bytes are no batch header") from None
+            end = position + LENGTH_PREFIX_BYTES + batch_length
+            if magic != 2 or batch_length < HEADER_BYTES - LENGTH_PREFIX_BYTES or end > size_bytes:
+                self._decode(window, index, position)
+            yield position, end, base_offset, base_offset + last_offset_delta
+            position = end
+
+    def _decode(self, buffer: bytes, index: int, position: int) -> BatchHeader:
+        try:
+            header = read_header(buffer, index)
+        except MalformedFrame as error:
+            raise self._corrupt(position, str(error)) from error
+        if position + header.size_bytes > self.size_bytes:
+            raise self._corrupt(position, f"Batch of {header.size_bytes} bytes passes the end at {self.size_bytes}")
+        return header
+
+    def _corrupt(self, position: int, reason: str) -> KafkaError:
+        return KafkaError(ErrorCode.CORRUPT_MESSAGE, f"{self.file.path} at {position}: {reason}")
+
+    # Changing
+
+    def truncate_to(self, offset: int) -> int:
+        """Cuts off every batch that ends at or above an offset, and returns the offset after what is left.
+
+        That is `offset`, or the base of the batch that held it.
+        """
+        position = self.position_of(offset)
+        end_offset = min(offset, self.header_at(position).base_offset) if position < self.size_bytes else offset
+        self.truncate_at(position)
+        self.offset_index.truncate_to(end_offset)
+        self.time_index.truncate_to(end_offset)
+        self._load_largest_timestamp()
+        return max(end_offset, self.base_offset)
+
+    def truncate_at(self, position: int) -> None:
+        """Cuts the file at the start of a batch and leaves the indexes as they are."""
+        self.filesystem.truncate(self.file.descriptor(), position)
+        self.size_bytes = position
+        self._bytes_since_index_entry = 0
+        self._positions.clear()
+        if not position:
+            self._first_timestamp = None
+
+    def clear_indexes(self) -> None:
+        """Empties both indexes, to be rebuilt by `note_batch` for every batch from the first on."""
+        self.offset_index.clear()
+        self.time_index.clear()
+        self._largest = TimestampOffset(NO_TIMESTAMP, self.base_offset)
+        self._bytes_since_index_entry = 0
+        self._positions.clear()
+
+    def rebuild_indexes(self) -> None:
+        """Makes both indexes anew from the batch headers."""
+        self.clear_indexes()
+        for position, header in self.headers():
+            self.note_batch(position, header.size_bytes, header.last_offset, header.max_timestamp)
+
+    def _load_largest_timestamp(self) -> None:
+        """Finds the largest timestamp again after a cut: that of the last entry, or of a batch behind it."""
+        largest = self.time_index.last()
+        for _, header in self.headers(self.offset_index.lookup(largest.offset).position):
+            if header.max_timestamp > largest.timestamp:
+                largest = TimestampOffset(header.max_timestamp, header.last_offset)
+        self._largest = largest
+
+    def finish(self) -> None:
+        """Completes the indexes of a segment that is closed: its largest timestamp is the time index's last entry."""
+        largest = self.largest_timestamp
+        if largest.timestamp >= 0:
+            self.time_index.append(largest.timestamp, largest.offset)
+        for index in self.indexes:
+            index.write_out_if_room()
+
+    def write_out_indexes(self) -> None:
+        """Writes what the indexes hold in memory to their files, not yet synced."""
+        for index in self.indexes:
+            index.write_out()
+
+    def indexes_synced(self) -> None:
+        """Notes that what is in the index files is durable."""
+        for index in self.indexes:
+            index.synced()
+
+    def close(self) -> None:
+        """Closes the descriptors that are not pinned."""
+        for file in self.files:
+            file.close()
+
+    def remove(self) -> None:
+        """Deletes the files; a span that is being sent stays readable."""
+        for file in self.files:
+            file.remove()
+        self.filesystem.unlink(f"{self.file.path[: -len(LOG_SUFFIX)]}{TRANSACTION_INDEX_SUFFIX}")
+
+    def detach(self, directory: str) -> None:
+        """Follows the rename of the directory to one that is about to be removed."""
+        for file in self.files:
+            file.path = directory + file.path[file.path.rindex("/") :]
+            file.detach()
