@@ -1,0 +1,206 @@
+"""The broker: makes its parts in the order in which they need each other, and ends them in the reverse order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+from storage.filesystem import Filesystem
+from storage.log_directory_error import LogDirectoryError
+from storage.log_manager import LogManager
+
+from .clock import Clock
+from .config import Config, StartupError
+from .connection import Connection
+from .data_directory import DataDirectory
+from .delayed import DelayedRequests
+from .fetch_sessions import FetchSessionCache
+from .housekeeping import Housekeeping
+from .listeners import advertised_listeners_of, listeners_of
+from .metadata.image import MetadataImage, difference
+from .metadata.publisher import ImagePublisher
+from .metadata.registration import register_broker
+from .metadata.sqlite import SqliteStore
+from .metadata.store import MetadataStore, StoreError
+from .partitions import PartitionTable
+from .producer_ids import ProducerIdAllocator
+from .security.authorizer import AllowAll, Authorizer
+from .server import Server
+from .topic_config import log_config
+from .topics import TopicController
+
+logger = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+# Ctrl-C is answered within half a second whatever a client does; a reply takes milliseconds.
+_LAST_REPLIES_SECONDS = 0.2
+
+
+class Broker:
+    """One broker in a process that may hold several: everything that it uses is handed in or made here."""
+
+    metadata: MetadataStore
+    images: ImagePublisher
+    logs: LogManager
+    partitions: PartitionTable
+    topics: TopicController
+    producer_ids: ProducerIdAllocator
+    server: Server
+    cluster_id: str
+
+    def __init__(
+        self,
+        config: Config,
+        directory: DataDirectory,
+        *,
+        clock: Clock,
+        filesystem: Filesystem,
+        authorizer: Authorizer | None = None,
+    ) -> None:
+        self.config = config
+        self.clock = clock
+        self.filesystem = filesystem
+        self.authorizer = authorizer or AllowAll()
+        self.node_id = config.node_id
+        self.delayed = DelayedRequests(clock)
+        self.fetch_sessions = FetchSessionCache(config.int("max.incremental.fetch.session.cache.slots"), clock)
+        self.failed = False
+        """Whether the last log directory has failed, so that the process ends with exit code 1."""
+        self._directory = directory
+        self._housekeeping = Housekeeping()
+        self._advertised = advertised_listeners_of(config)
+        self._running: set[asyncio.Task[Any]] = set()
+        self._on_failure: Callable[[], None] = lambda: None
+
+    # --- life --------------------------------------------------------------------------------------------------
+
+    async def start(self, on_failure: Callable[[], None]) -> None:
+        """Open metadata and logs, recover what a crash has left, and only then accept connections.
+
+        `on_failure` is called when the last log directory has failed. Raises StartupError.
+        """
+        self._on_failure = on_failure
+        try:
+            self.metadata = await SqliteStore.open(
+                self._directory.metadata_path, durable=not self._directory.ephemeral
+            )
+        except StoreError as error:
+            raise StartupError(str(error)) from error
+        try:
+            await self._open_logs()
+        except (LogDirectoryError, StoreError) as error:
+            await self.metadata.close()
+            raise StartupError(_sentence(error)) from error
+        self.producer_ids = ProducerIdAllocator(self.metadata)
+        self.topics = TopicController(self.config, self.metadata, self.images)
+        self.images.start()
+        self._start_housekeeping()
+        self.server = Server(self, asyncio.get_running_loop())
+        try:
+            self.server.listen(listeners_of(self.config))
+        except StartupError:
+            await self.stop()
+            raise
+
+    async def _open_logs(self) -> None:
+        """Make the partitions that the metadata knows; raises LogDirectoryError or StoreError."""
+        self.cluster_id = await register_broker(self.metadata, self.node_id, self.config.optional_str("broker.rack"))
+        self.images = ImagePublisher(self.metadata)
+        image = await self.images.load()
+        loop = asyncio.get_running_loop()
+
+        def on_offline(lost: Sequence[tuple[str, int]]) -> None:
+            # The failure may have come up in any thread; the partition table is the loop's.
+            loop.call_soon_threadsafe(self._on_directory_failure, lost)
+
+        self.logs = LogManager(
+            self._directory.log_directories(self.config),
+            self.filesystem,
+            cluster_id=self.cluster_id,
+            node_id=self.node_id,
+            now_ms=self.clock.now_ms,
+            broker_epoch=image.brokers[self.node_id].start_count,
+            producer_id_expiration_ms=self.config.int("producer.id.expiration.ms"),
+            on_offline=on_offline,
+        )
+        self.partitions = PartitionTable(self.config, self.logs, self.delayed)
+        expected = {
+            (topic.name, index): topic.topic_id
+            for topic in image.topics.values()
+            for index, partition in enumerate(topic.partitions)
+            if self.node_id in partition.replicas
+        }
+        await asyncio.to_thread(
+            self.logs.load, expected, lambda topic: log_config(image.topics[topic].configs, self.config)
+        )
+        await self.partitions.prepare(MetadataImage(), image, difference(MetadataImage(), image, image.topics))
+        self.images.subscribe(self.partitions)
+
+    def _start_housekeeping(self) -> None:
+        every = self._housekeeping.every
+        every(self.config.int("log.flush.offset.checkpoint.interval.ms"), "checkpoint", self.logs.checkpoint)
+        every(self.config.int("log.segment.delete.delay.ms"), "remove-deleted", self.logs.remove_deleted)
+        every(
+            self.config.int("producer.id.expiration.check.interval.ms"),
+            "expire-producers",
+            self._expire_producers,
+            blocking=False,
+        )
+
+    def _expire_producers(self) -> None:
+        expired = self.logs.expire_producers()
+        if expired:
+            logger.info("%d idle producers are forgotten", expired)
+
+    async def stop(self) -> None:
+        """Accept no more, answer what waits, flush, and mark the shutdown clean."""
+        self.server.stop_accepting()
+        self.delayed.complete_all()
+        await self.server.close(_LAST_REPLIES_SECONDS)
+        await self._housekeeping.close()
+        if self._running:
+            await asyncio.wait(self._running)
+        await self.images.close()
+        await asyncio.to_thread(self.logs.close)
+        await self.metadata.close()
+
+    def run(self, coroutine: Coroutine[Any, Any, _T]) -> asyncio.Future[_T]:
+        """Run off the hot path what a handler must await; it goes on when the connection that asked has closed."""
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return asyncio.shield(task)
+
+    # --- addresses ---------------------------------------------------------------------------------------------
+
+    def endpoints(self) -> list[tuple[str, int]]:
+        """Return host and port of every listener, the port being the one that was bound."""
+        return [(listener.host, self.server.bound_ports[listener.name]) for listener in listeners_of(self.config)]
+
+    def advertised(self, node_id: int, connection: Connection) -> tuple[str, int] | None:
+        """Return host and port at which the peer of a connection reaches a node, None if the node is not known."""
+        if node_id != self.node_id:
+            return None
+        advertised = self._advertised.get(connection.listener.name)
+        if advertised is None:
+            return None
+        host, port = connection.local_address
+        return advertised.host or host, advertised.port or port
+
+    # --- log directories ---------------------------------------------------------------------------------------
+
+    def _on_directory_failure(self, lost: Sequence[tuple[str, int]]) -> None:
+        """Serve the lost partitions no more; without any log directory the broker ends."""
+        self.partitions.take_offline(lost)
+        if not self.logs.online_directories:
+            logger.error("The last log directory has failed: the broker ends.")
+            self.failed = True
+            self._on_failure()
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error)
+    return f"{text[0].upper()}{text[1:].rstrip('.')}."

@@ -1,0 +1,1 @@
+"""The `ottla` command line: one module per subcommand, imported once it is asked for."""

@@ -1,0 +1,148 @@
+"""The broker's configuration: Kafka's property names, each value parsed and judged before anything starts."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Mapping
+
+from .config_table import BROKER_PROPERTIES, Property
+from .config_types import ConfigError, Value, parse
+
+__all__ = ["BROKER_PROPERTIES", "Config", "Property", "StartupError"]
+
+
+class StartupError(Exception):
+    """The broker cannot start; the message is one sentence for its user, who sees it without a traceback."""
+
+
+class Config:
+    """The value of every property of BROKER_PROPERTIES, immutable.
+
+    The readers are named after the type they return, and assert that the property is of it and has a value; `int`
+    serves INT and LONG.
+
+    Args:
+        settings: properties by name, as text; the others have their defaults.
+
+    Raises:
+        StartupError: a name is unknown, or a value is bad by itself or beside another.
+    """
+
+    __slots__ = ("_given", "_values")
+
+    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+        values: dict[str, Value] = {name: row.default for name, row in BROKER_PROPERTIES.items()}
+        for name, text in (settings or {}).items():
+            values[name] = _parse(name, text)
+        self._given = frozenset(settings or ())
+        self._values = values
+        self._check_together()
+
+    @classmethod
+    def load(
+        cls, file: builtins.str | None = None, settings: Mapping[builtins.str, builtins.str] | None = None
+    ) -> Config:
+        """Return the configuration of a .properties or .toml file, if there is one, with `settings` laid over it.
+
+        Raises:
+            StartupError: as the constructor, or the file cannot be read.
+        """
+        if file is None:
+            return cls(settings)
+        from .config_file import read_config_file
+
+        from_file = read_config_file(file)
+        try:
+            # On its own first: what is wrong in the file names the file, even where a setting would hide it.
+            for name, text in from_file.items():
+                _parse(name, text)
+        except StartupError as error:
+            raise StartupError(f"{file}: {error}") from error
+        return cls({**from_file, **(settings or {})})
+
+    def given(self, name: builtins.str) -> builtins.bool:
+        """Tell whether the property was set, be it to its default."""
+        return name in self._given
+
+    def value(self, name: builtins.str) -> Value:
+        """Return the property's value whatever its type, None if it has none."""
+        return self._values[name]
+
+    def int(self, name: builtins.str) -> builtins.int:
+        """Return the value of an INT or LONG property."""
+        value = self._values[name]
+        assert isinstance(value, int) and not isinstance(value, bool), name
+        return value
+
+    def bool(self, name: builtins.str) -> builtins.bool:
+        """Return the value of a BOOLEAN property."""
+        value = self._values[name]
+        assert isinstance(value, bool), name
+        return value
+
+    def str(self, name: builtins.str) -> builtins.str:
+        """Return the value of a STRING property."""
+        value = self._values[name]
+        assert isinstance(value, str), name
+        return value
+
+    def optional_str(self, name: builtins.str) -> builtins.str | None:
+        """Return the value of a STRING property that may have none."""
+        value = self._values[name]
+        assert value is None or isinstance(value, str), name
+        return value
+
+    def list(self, name: builtins.str) -> builtins.list[builtins.str]:
+        """Return the items of a LIST property, none if it has no value."""
+        value = self._values[name]
+        assert value is None or isinstance(value, tuple), name
+        return [*value] if value else []
+
+    @property
+    def node_id(self) -> builtins.int:
+        """This broker's id: node.id, else broker.id, else 0."""
+        if self.given("broker.id") and not self.given("node.id"):
+            return self.int("broker.id")
+        return self.int("node.id")
+
+    @property
+    def log_dirs(self) -> builtins.list[builtins.str]:
+        """The log directories of log.dirs, else of log.dir; none if the data directory shall hold the only one."""
+        return self.list("log.dirs") or self.list("log.dir")
+
+    def _check_together(self) -> None:
+        """Raise StartupError for values that are bad beside another or where they are used, as KafkaConfig does."""
+        from .listeners import advertised_listeners_of  # it imports StartupError from here
+
+        if self.given("broker.id") and self.given("node.id") and self.int("broker.id") != self.int("node.id"):
+            raise StartupError("node.id and broker.id must have the same value where both are given.")
+        if self.node_id < 0:
+            raise StartupError("broker.id must be at least 0.")
+        for name, low in (("log.roll.ms", 1), ("log.roll.jitter.ms", 0)):
+            value = self._values[name]
+            if isinstance(value, int) and value < low:
+                raise StartupError(f"{name} must be at least {low}.")
+        for name in ("log.retention.ms", "log.retention.minutes", "log.retention.hours"):
+            if self._values[name] is not None:
+                if self._values[name] == 0:
+                    raise StartupError(f"{name} must be -1 for ever, or at least 1.")
+                break
+        advertised_listeners_of(self)
+
+
+def _parse(name: str, text: str) -> Value:
+    row = BROKER_PROPERTIES.get(name)
+    if row is None:
+        raise StartupError(
+            f"There is no property {name!r}; the nearest is {_nearest(name)!r}, and --list-config shows them all."
+        )
+    try:
+        return parse(name, row.type, row.valid, text)
+    except ConfigError as error:
+        raise StartupError(f"{str(error).rstrip('.')}.") from error
+
+
+def _nearest(name: str) -> str:
+    from difflib import SequenceMatcher  # needed only by those who mistype
+
+    return max(BROKER_PROPERTIES, key=lambda known: SequenceMatcher(a=known, b=name.lower()).ratio())

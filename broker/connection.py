@@ -1,0 +1,351 @@
+"""One client's connection: frames in, replies out in order, back-pressure.
+
+The sockets are our own, non-blocking, on the loop's `add_reader`: asyncio's transports copy what they receive and
+send, and cannot send a span of a file (docs/adr/0002-own-sockets.md has the measurements). Requests are decoded and
+handled where they lie in a shared buffer, in the order of their arrival, without a task for any of them; a handler
+that cannot answer at once returns a future, and the replies behind it wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import struct
+from collections import Counter, deque
+from typing import TYPE_CHECKING, Any
+
+from protocol.codec import Part
+from protocol.errors import MalformedFrame
+from protocol.header import decode_request_header, response_header
+
+from .context import RequestContext
+from .frame_buffers import SCRATCH_BYTES
+from .outbox import Outbox, SpanCutShort
+from .registry import API_VERSIONS_KEY, Route
+
+if TYPE_CHECKING:
+    from .listeners import Listener
+    from .server import Server
+
+logger = logging.getLogger(__name__)
+
+_LENGTH = struct.Struct(">i")
+_KEY_AND_VERSION = struct.Struct(">hh")
+_KEY_VERSION_AND_CORRELATION = struct.Struct(">hhi")
+# A frame with more than this still to come is received into a buffer of its own; less is cheaper to copy once.
+_REMAINDER_BYTES_MAX = SCRATCH_BYTES // 4
+
+
+class _PendingReply:
+    """A reply in the queue: outstanding, or done and waiting for the ones before it."""
+
+    __slots__ = ("correlation_id", "parts", "reply", "route")
+
+    def __init__(
+        self, route: Route, correlation_id: int, reply: asyncio.Future[Any] | None, parts: list[Part] | None
+    ) -> None:
+        self.route = route
+        self.correlation_id = correlation_id
+        self.reply = reply
+        self.parts = parts
+
+
+class Connection:
+    """The state of one accepted socket; all its methods run on the loop's thread."""
+
+    def __init__(self, server: Server, sock: socket.socket, listener: Listener, peer: tuple[str, int]) -> None:
+        self.listener = listener
+        self.peer_host, self.peer_port = peer
+        self.principal = "User:ANONYMOUS"
+        self.closed = False
+        self._server = server
+        self._socket = sock
+        self._outbox = Outbox(sock, server.msg_more)
+        self._pending: deque[_PendingReply] = deque()
+        self._pauses: Counter[str] = Counter()
+        self._reading = True
+        self._writing = False
+        self._handling = False
+        self._finishing = False
+        self._remainder = b""
+        """What was received behind the last handled frame."""
+        self._has_backlog = False
+        """Whether the remainder holds frames that a pause has kept from being handled."""
+        self._large_frame: memoryview | None = None
+        self._large_frame_filled = 0
+        self._large_frame_end = 0
+        server.loop.add_reader(sock, self._on_readable)
+
+    @property
+    def local_address(self) -> tuple[str, int]:
+        """The host and port at which the client's connection arrived."""
+        host, port = self._socket.getsockname()[:2]
+        return host, port
+
+    # --- pausing -----------------------------------------------------------------------------------------------
+
+    def pause(self, reason: str) -> None:
+        """Handle no further request until every pause has been resumed; pauses of one reason are counted."""
+        self._pauses[reason] += 1
+
+    def resume(self, reason: str) -> None:
+        """Take back one `pause(reason)`."""
+        if self._pauses[reason] > 1:
+            self._pauses[reason] -= 1
+            return
+        del self._pauses[reason]
+        if self._pauses or self.closed:
+            return
+        if self._has_backlog and not self._handling:
+            self._server.loop.call_soon(self._handle_backlog)
+        if not self._reading and not self._finishing:
+            self._reading = True
+            self._server.loop.add_reader(self._socket, self._on_readable)
+
+    def _handle_backlog(self) -> None:
+        """Handle the requests that arrived while the connection was paused."""
+        if self.closed or self._pauses or not self._has_backlog:
+            return
+        self._has_backlog = False
+        size = len(self._remainder)
+        self._server.buffers.scratch[:size] = self._remainder
+        self._remainder = b""
+        self._handle_scratch(size)
+
+    # --- receiving ---------------------------------------------------------------------------------------------
+
+    def _on_readable(self) -> None:
+        if self._pauses:
+            # Only now: most connections that wait for a reply send nothing meanwhile, and epoll_ctl has its price.
+            self._stop_reading()
+            return
+        if self._has_backlog:
+            self._handle_backlog()
+            return
+        try:
+            if self._large_frame is not None:
+                self._receive_large_frame(self._large_frame)
+            else:
+                scratch = self._server.buffers.scratch
+                start = len(self._remainder)
+                if start:
+                    scratch[:start] = self._remainder
+                    self._remainder = b""
+                    received = self._socket.recv_into(scratch[start:])
+                else:
+                    received = self._socket.recv_into(scratch)
+                if received == 0:
+                    self.finish()
+                else:
+                    self._handle_scratch(start + received)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self.close(str(error))
+
+    def _stop_reading(self) -> None:
+        if self._reading:
+            self._reading = False
+            self._server.loop.remove_reader(self._socket)
+
+    def _receive_large_frame(self, buffer: memoryview) -> None:
+        received = self._socket.recv_into(buffer[self._large_frame_filled : self._large_frame_end])
+        if received == 0:
+            self.finish()
+            return
+        self._large_frame_filled += received
+        if self._large_frame_filled < self._large_frame_end:
+            return
+        self._large_frame = None
+        self._handle_frames(buffer, self._large_frame_end)
+        self._server.buffers.give_back(buffer)
+
+    def _handle_scratch(self, end: int) -> None:
+        """Handle the whole frames of the scratch buffer and keep what is behind them."""
+        scratch = self._server.buffers.scratch
+        position = self._handle_frames(scratch, end)
+        if position == end or self.closed:
+            return
+        if end - position >= 4:
+            frame_end = 4 + _LENGTH.unpack_from(scratch, position)[0]
+            missing = frame_end - (end - position)
+            if not self._pauses and (frame_end > SCRATCH_BYTES or missing > _REMAINDER_BYTES_MAX):
+                buffer = self._server.buffers.take(frame_end)
+                buffer[: end - position] = scratch[position:end]
+                self._large_frame = buffer
+                self._large_frame_filled = end - position
+                self._large_frame_end = frame_end
+                return
+        self._remainder = bytes(scratch[position:end])
+        self._has_backlog = bool(self._pauses)
+
+    def _handle_frames(self, buffer: memoryview, end: int) -> int:
+        """Handle the whole frames of `buffer[:end]`, send their replies together, and return where they ended."""
+        position = 0
+        self._handling = True
+        try:
+            while end - position >= 4 and not self._pauses:
+                size = _LENGTH.unpack_from(buffer, position)[0]
+                if not 0 <= size <= self._server.request_bytes_max:
+                    raise MalformedFrame(f"a frame of {size} bytes")
+                frame_end = position + 4 + size
+                if frame_end > end:
+                    break
+                self._handle_request(buffer[position + 4 : frame_end])
+                position = frame_end
+                if self.closed:
+                    break
+        except MalformedFrame as error:
+            self._server.bad_clients.warning("Closing the connection of %s: %s.", self.peer_host, error)
+            self.close()
+        except Exception:
+            logger.exception("Closing the connection of %s after an internal error.", self.peer_host)
+            self.close()
+        finally:
+            self._handling = False
+        if not self.closed:
+            self._send()
+        return position
+
+    # --- requests and replies ----------------------------------------------------------------------------------
+
+    def _handle_request(self, frame: memoryview) -> None:
+        if len(frame) < _KEY_VERSION_AND_CORRELATION.size:
+            raise MalformedFrame(f"a request of {len(frame)} bytes has no header")
+        api_key, version = _KEY_AND_VERSION.unpack_from(frame)
+        route = self._server.router.find(api_key, version)
+        if route is None:
+            if api_key != API_VERSIONS_KEY:
+                raise MalformedFrame(f"API key {api_key} in version {version} is not served")
+            self._refuse_api_versions(_KEY_VERSION_AND_CORRELATION.unpack_from(frame)[2])
+            return
+        header = decode_request_header(frame, route.flexible_request)
+        request, _ = route.decode(frame, header.body_position)
+        context = RequestContext(self._server.broker, self, api_key, version, header.client_id, len(frame))
+        reply = route.handle(context, request)
+        if reply is None or self.closed:
+            return
+        if isinstance(reply, asyncio.Future):
+            if not route.api.pipelined:
+                self.pause("reply")
+            self._pending.append(_PendingReply(route, header.correlation_id, reply, None))
+            reply.add_done_callback(self._on_reply_done)
+            return
+        parts = self._encode(route, header.correlation_id, reply)
+        if self._pending:
+            self._pending.append(_PendingReply(route, header.correlation_id, None, parts))
+        else:
+            self._outbox.extend(parts)
+
+    def _refuse_api_versions(self, correlation_id: int) -> None:
+        """Answer a version of ApiVersions that is not served with version 0, which every client reads (KIP-511)."""
+        route = self._server.router.find(API_VERSIONS_KEY, 0)
+        assert route is not None
+        from .handlers.api_versions import unsupported_version_response
+
+        parts = self._encode(route, correlation_id, unsupported_version_response())
+        if self._pending:
+            self._pending.append(_PendingReply(route, correlation_id, None, parts))
+        else:
+            self._outbox.extend(parts)
+
+    @staticmethod
+    def _encode(route: Route, correlation_id: int, reply: Any) -> list[Part]:
+        header = response_header(correlation_id, route.flexible_response)
+        parts: list[Part] = [b"", header]
+        route.encode(reply, parts)
+        parts[0] = _LENGTH.pack(sum(map(len, parts)))
+        return parts
+
+    def _on_reply_done(self, _: asyncio.Future[Any]) -> None:
+        """Queue the replies that are now first in line."""
+        if self.closed:
+            return
+        pending = self._pending
+        try:
+            while pending:
+                first = pending[0]
+                if first.reply is not None:
+                    if not first.reply.done():
+                        break
+                    first.parts = self._encode(first.route, first.correlation_id, first.reply.result())
+                    if not first.route.api.pipelined:
+                        self.resume("reply")
+                pending.popleft()
+                assert first.parts is not None
+                self._outbox.extend(first.parts)
+        except (Exception, asyncio.CancelledError):
+            logger.exception("Closing the connection of %s after an internal error.", self.peer_host)
+            self.close()
+            return
+        self._send()
+        if self._finishing:
+            self.finish()
+
+    # --- sending -----------------------------------------------------------------------------------------------
+
+    def _send(self) -> None:
+        """Send what can be sent; while something is left, read no further requests."""
+        if not self._outbox:
+            return
+        try:
+            all_sent = self._outbox.send()
+        except (OSError, SpanCutShort) as error:
+            self.close(str(error))
+            return
+        if not all_sent and not self._writing:
+            self.pause("unsent")
+            self._server.loop.add_writer(self._socket, self._on_writable)
+            self._writing = True
+
+    def _on_writable(self) -> None:
+        self._send()
+        if self._outbox or self.closed:
+            return
+        self._server.loop.remove_writer(self._socket)
+        self._writing = False
+        self.resume("unsent")
+        if self._finishing:
+            self.finish()
+
+    # --- the end -----------------------------------------------------------------------------------------------
+
+    def finish(self) -> None:
+        """Read no more, and close once all that was asked for is answered: the peer may have closed its half only."""
+        self._finishing = True
+        self._stop_reading()
+        if not self._pending and not self._outbox:
+            self.close()
+
+    def close(self, reason: str | None = None) -> None:
+        """Close at once; what waits for this connection is cancelled, files are unpinned. Safe to call twice."""
+        if self.closed:
+            return
+        self.closed = True
+        if reason:
+            logger.debug("Closing the connection of %s: %s.", self.peer_host, reason)
+        self._stop_reading()
+        if self._writing:
+            self._server.loop.remove_writer(self._socket)
+        else:
+            with contextlib.suppress(OSError, SpanCutShort):
+                self._outbox.send()
+        for pending in self._pending:
+            self._abandon(pending)
+        self._pending.clear()
+        self._outbox.drop()
+        if self._large_frame is not None:
+            self._server.buffers.give_back(self._large_frame)
+            self._large_frame = None
+        self._socket.close()
+        self._server.forget(self)
+
+    def _abandon(self, pending: _PendingReply) -> None:
+        """Cancel the reply, or unpin the files of one that was ready."""
+        if pending.reply is not None:
+            if pending.reply.cancel() or pending.reply.cancelled() or pending.reply.exception() is not None:
+                return
+            pending.parts = self._encode(pending.route, pending.correlation_id, pending.reply.result())
+        self._outbox.extend(pending.parts or ())

@@ -1,0 +1,146 @@
+"""ListOffsets (key 2), versions 1-11: offsets by timestamp, and the special ones that negative timestamps stand for.
+
+Behaviour
+- A timestamp finds the first record at or after it. -1 latest: the high watermark, or for read_committed the last
+  stable offset. -2 earliest. -3 (v7, KIP-734) the record with the largest timestamp. -4 (v8, KIP-405) the start of
+  the local log, which is all there is: as -2. -5 (v9, KIP-1005) and -6 (v11, KIP-1023) speak of tiered storage: none
+  here, so offset -1 without an error. Older versions and other negative values: UNSUPPORTED_VERSION.
+- What is not found has timestamp -1 and offset -1, no error.
+- A partition that comes twice gets INVALID_REQUEST, once.
+- `current_leader_epoch` (v4), if given, must be the leader's: FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH.
+- A timestamp is looked for on the disk, in a few reads a partition, one partition a turn of the loop (logs are not
+  for threads); a request without any is answered at once.
+
+Versions: 2 isolation level; 4 leader epochs (KIP-320); 6 flexible; 10 timeout_ms (KIP-1075), for tiered storage only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import NamedTuple
+
+from protocol.errors import ErrorCode, KafkaError
+from protocol.messages.list_offsets import (
+    ListOffsetsPartition,
+    ListOffsetsPartitionResponse,
+    ListOffsetsRequest,
+    ListOffsetsResponse,
+    ListOffsetsTopicResponse,
+)
+from storage.log import TimestampAndOffset
+
+from ..context import RequestContext
+from ..partition import Partition
+from ..security.acl import AclOperation, ResourceType
+
+_LATEST = -1
+_EARLIEST = -2
+_MAX_TIMESTAMP = -3
+_EARLIEST_LOCAL = -4
+_LATEST_TIERED = -5
+_EARLIEST_PENDING_UPLOAD = -6
+_SINCE_VERSION = {
+    _LATEST: 1,
+    _EARLIEST: 1,
+    _MAX_TIMESTAMP: 7,
+    _EARLIEST_LOCAL: 8,
+    _LATEST_TIERED: 9,
+    _EARLIEST_PENDING_UPLOAD: 11,
+}
+_READ_COMMITTED = 1
+
+
+class _Search(NamedTuple):
+    """A partition's answer that is still to be looked for on the disk."""
+
+    topic: str
+    wanted: ListOffsetsPartition
+    answer: ListOffsetsPartitionResponse
+
+
+def handle(
+    ctx: RequestContext, request: ListOffsetsRequest
+) -> ListOffsetsResponse | asyncio.Future[ListOffsetsResponse]:
+    """Answer from memory what can be, and look for timestamps in a task."""
+    committed = request.isolation_level == _READ_COMMITTED
+    named = Counter((topic.name, wanted.partition_index) for topic in request.topics for wanted in topic.partitions)
+    topics: dict[str, ListOffsetsTopicResponse] = {}
+    searches: list[_Search] = []
+    for topic in request.topics:
+        allowed = ctx.authorize(AclOperation.DESCRIBE, ResourceType.TOPIC, topic.name)
+        answers = topics.setdefault(topic.name, ListOffsetsTopicResponse(name=topic.name, partitions=[])).partitions
+        for wanted in topic.partitions:
+            times = named.pop((topic.name, wanted.partition_index), 0)
+            if not times:
+                continue
+            answer = ListOffsetsPartitionResponse(partition_index=wanted.partition_index, error_code=0)
+            answers.append(answer)
+            try:
+                if not allowed:
+                    raise KafkaError(ErrorCode.TOPIC_AUTHORIZATION_FAILED)
+                if times > 1:
+                    raise KafkaError(ErrorCode.INVALID_REQUEST)
+                if wanted.timestamp < 0 and ctx.api_version < _SINCE_VERSION.get(wanted.timestamp, 1 << 15):
+                    raise KafkaError(ErrorCode.UNSUPPORTED_VERSION)
+                if wanted.timestamp >= 0 or wanted.timestamp == _MAX_TIMESTAMP:
+                    searches.append(_Search(topic.name, wanted, answer))
+                else:
+                    _answer_at_once(answer, _find(ctx, topic.name, wanted), wanted.timestamp, committed)
+            except KafkaError as error:
+                answer.error_code = error.code
+    response = ListOffsetsResponse(topics=list(topics.values()))
+    if not searches:
+        return response
+    return ctx.broker.run(_search_all(ctx, searches, response, committed))
+
+
+def _find(ctx: RequestContext, topic: str, wanted: ListOffsetsPartition) -> Partition:
+    broker = ctx.broker
+    partition = broker.partitions.get(topic, wanted.partition_index)
+    if partition is None:
+        known = broker.images.current.topics.get(topic)
+        raise KafkaError(broker.partitions.absence(known, wanted.partition_index))
+    partition.check_leader_epoch(wanted.current_leader_epoch)
+    return partition
+
+
+def _answer_at_once(
+    answer: ListOffsetsPartitionResponse, partition: Partition, timestamp: int, committed: bool
+) -> None:
+    if timestamp == _LATEST:
+        answer.offset = partition.last_stable_offset if committed else partition.high_watermark
+        answer.leader_epoch = partition.leader_epoch
+    elif timestamp in (_EARLIEST, _EARLIEST_LOCAL):
+        answer.offset = partition.log_start_offset
+        answer.leader_epoch = partition.epoch_of(answer.offset)
+
+
+async def _search_all(
+    ctx: RequestContext, searches: list[_Search], response: ListOffsetsResponse, committed: bool
+) -> ListOffsetsResponse:
+    for search in searches:
+        try:
+            _search(ctx, search, committed)
+        except KafkaError as error:
+            search.answer.error_code = error.code
+        await asyncio.sleep(0)
+    return response
+
+
+def _search(ctx: RequestContext, search: _Search, committed: bool) -> None:
+    answer = search.answer
+    partition = _find(ctx, search.topic, search.wanted)
+    timestamp = search.wanted.timestamp
+    try:
+        if timestamp == _MAX_TIMESTAMP:
+            found: TimestampAndOffset | None = partition.log.max_timestamp()
+        else:
+            found = partition.log.offset_for_timestamp(timestamp)
+    except OSError as error:
+        raise partition.storage_error(error) from error
+    visible = partition.last_stable_offset if committed else partition.high_watermark
+    if found is not None and found.offset < visible:
+        answer.timestamp = found.timestamp
+        answer.offset = found.offset
+        answer.leader_epoch = found.leader_epoch

@@ -1,0 +1,78 @@
+"""One broker as a process: the event loop, the signals, the line that says it is ready, the exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from storage.filesystem import Filesystem
+
+from .broker import Broker
+from .clock import Clock
+from .config import Config
+from .data_directory import DataDirectory
+
+logger = logging.getLogger(__name__)
+
+_EXIT_INTERRUPTED = 130
+
+
+def run(config: Config, data_dir: str, ephemeral: bool, started_ms: float) -> int:
+    """Serve until SIGTERM or SIGINT and return the exit code.
+
+    `started_ms` is the monotonic time at which the process began. 0 is a clean end, 1 one forced by the failure of
+    the last log directory. Raises StartupError for what keeps the broker from starting.
+    """
+    filesystem = Filesystem()
+    directory = DataDirectory.temporary(filesystem) if ephemeral else DataDirectory(data_dir, filesystem)
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(_serve(config, directory, filesystem, started_ms))
+    finally:
+        directory.close()
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop
+    except ImportError:  # no wheel for this platform: asyncio's own loop serves the same, slower
+        return asyncio.SelectorEventLoop
+    return uvloop.new_event_loop
+
+
+async def _serve(config: Config, directory: DataDirectory, filesystem: Filesystem, started_ms: float) -> int:
+    clock = Clock()
+    broker = Broker(config, directory, clock=clock, filesystem=filesystem)
+    stop = asyncio.Event()
+    _end_on_signals(stop)
+    await broker.start(on_failure=stop.set)
+    try:
+        endpoints = ", ".join(f"{host}:{port}" for host, port in broker.endpoints())
+        elapsed_ms = clock.monotonic_ms() - started_ms
+        print(  # noqa: T201  # the one line of output that people and programs wait for
+            f"Ottla is ready on {endpoints}, data in {directory.path}, cluster {broker.cluster_id}, "
+            f"in {elapsed_ms:.0f} ms",
+            flush=True,
+        )
+        await stop.wait()
+    finally:
+        await broker.stop()
+    return 1 if broker.failed else 0
+
+
+def _end_on_signals(stop: asyncio.Event) -> None:
+    """End cleanly at the first SIGTERM or Ctrl-C, and at once at a second one."""
+
+    def on_signal() -> None:
+        if stop.is_set():
+            sys.stderr.write("Interrupted again: ending at once, the next start will check the logs.\n")
+            os._exit(_EXIT_INTERRUPTED)
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)

@@ -1,0 +1,33 @@
+"""What a starting broker writes: the cluster id if there is none, and that it was started once more."""
+
+from __future__ import annotations
+
+from protocol.uuid import uuid_to_text
+
+from ..random_uuid import random_uuid
+from .keys import CLUSTER_ID, broker_key
+from .records import BrokerRecord, decode_broker, encode_broker
+from .store import Compare, MetadataStore, Put
+
+
+async def register_broker(store: MetadataStore, node_id: int, rack: str | None) -> str:
+    """Count this start of the broker and return the cluster's id, made by whoever is first.
+
+    The start count is part of every leader epoch of this broker, so two starts must never see the same one: it is
+    changed by compare-and-swap, and only then may logs be opened. A first start counts as 0, and its epochs are
+    those of Kafka.
+    """
+    while True:
+        cluster = await store.get(CLUSTER_ID)
+        broker = await store.get(broker_key(node_id))
+        start_count = 0 if broker is None else decode_broker(broker.value).start_count + 1
+        cluster_id = uuid_to_text(random_uuid()) if cluster is None else cluster.value.decode()
+        compares = [
+            Compare(broker_key(node_id), 0 if broker is None else broker.mod_revision),
+            Compare(CLUSTER_ID, 0 if cluster is None else cluster.mod_revision),
+        ]
+        changes = [Put(broker_key(node_id), encode_broker(BrokerRecord(start_count, rack)))]
+        if cluster is None:
+            changes.append(Put(CLUSTER_ID, cluster_id.encode()))
+        if (await store.txn(compares, changes)).succeeded:
+            return cluster_id

@@ -1,0 +1,101 @@
+"""The one table of APIs: what is served, in which versions, by which handler.
+
+ApiVersions, docs/PROTOCOL_SUPPORT.md and the tests are derived from it. Message and handler modules carry the
+API's snake-case name and are imported, and their codecs compiled, when the first request of a version arrives:
+the port opens before any of them is loaded.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from protocol.codec import Part, decoder, encoder
+
+if TYPE_CHECKING:
+    from .context import RequestContext
+
+
+class Api(NamedTuple):
+    """One API: its key and name in Kafka's protocol guide, and the versions that are served."""
+
+    key: int
+    name: str
+    min_version: int
+    max_version: int
+    advertised_min_version: int
+    """Lower than `min_version` only where a client takes the range as a sign of something else."""
+    pipelined: bool = False
+    """Whether the connection's next request is handled while a reply of this API is outstanding.
+
+    All others mute their connection until they are answered, as Kafka does, so that a client sees its own writes.
+    """
+
+    @property
+    def module(self) -> str:
+        """The name of the API's file in protocol/messages and in broker/handlers."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", self.name).lower()
+
+
+def _api(key: int, name: str, versions: str, *, advertised_min: int | None = None, pipelined: bool = False) -> Api:
+    low, _, high = versions.partition("-")
+    lowest = int(low)
+    return Api(key, name, lowest, int(high or low), lowest if advertised_min is None else advertised_min, pipelined)
+
+
+API_VERSIONS_KEY = 18
+
+APIS: tuple[Api, ...] = (
+    # librdkafka 1.x compresses only for brokers that advertise Produce v0; versions 0-2 are refused all the same.
+    _api(0, "Produce", "3-13", advertised_min=0, pipelined=True),
+    _api(1, "Fetch", "4-18"),
+    _api(2, "ListOffsets", "1-11"),
+    _api(3, "Metadata", "0-13"),
+    _api(API_VERSIONS_KEY, "ApiVersions", "0-4"),
+    _api(19, "CreateTopics", "2-7"),
+    _api(20, "DeleteTopics", "1-6"),
+    _api(22, "InitProducerId", "0-5"),
+    _api(23, "OffsetForLeaderEpoch", "2-4"),
+    _api(60, "DescribeCluster", "0-2"),
+)
+
+Handler = Callable[["RequestContext", Any], Any]
+
+
+class Route:
+    """All that serves one version of one API."""
+
+    __slots__ = ("api", "decode", "encode", "flexible_request", "flexible_response", "handle", "version")
+
+    def __init__(self, api: Api, version: int) -> None:
+        messages = importlib.import_module(f"protocol.messages.{api.module}")
+        handlers = importlib.import_module(f"broker.handlers.{api.module}")
+        request_class = getattr(messages, f"{api.name}Request")
+        response_class = getattr(messages, f"{api.name}Response")
+        self.api = api
+        self.version = version
+        self.flexible_request = {api.key: request_class.HEADER_FLEXIBLE_SINCE}
+        self.flexible_response: bool = response_class.has_flexible_header(version)
+        self.decode: Callable[[memoryview, int], tuple[Any, int]] = decoder(request_class, version)
+        self.encode: Callable[[Any, list[Part]], None] = encoder(response_class, version)
+        self.handle: Handler = handlers.handle
+
+
+class Router:
+    """Finds the route of a request by its key and version, and makes it at the first request."""
+
+    def __init__(self, apis: tuple[Api, ...] = APIS) -> None:
+        self._apis = {api.key: api for api in apis}
+        self._routes: dict[int, Route] = {}
+
+    def find(self, api_key: int, version: int) -> Route | None:
+        """Return the route, or None for a key or a version that is not served."""
+        route = self._routes.get(api_key << 16 | version)
+        if route is None:
+            api = self._apis.get(api_key)
+            if api is None or not api.min_version <= version <= api.max_version:
+                return None
+            route = self._routes[api_key << 16 | version] = Route(api, version)
+        return route

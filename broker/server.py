@@ -1,0 +1,153 @@
+"""The listening sockets, the connections that they accept, and their orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import socket
+from typing import TYPE_CHECKING
+
+from .config import StartupError
+from .connection import Connection
+from .frame_buffers import FrameBuffers
+from .listeners import Listener
+from .rate_limited_log import RateLimitedLog
+from .registry import Router
+
+if TYPE_CHECKING:
+    from .broker import Broker
+
+logger = logging.getLogger(__name__)
+
+_ACCEPTS_PER_TURN = 64
+# With no descriptor left the socket stays readable; a pause keeps accept from spinning until some connection closes.
+_ACCEPT_PAUSE_SECONDS = 0.1
+_OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+class Server:
+    """All listeners of one broker; made on the loop that serves it."""
+
+    def __init__(self, broker: Broker, loop: asyncio.AbstractEventLoop) -> None:
+        self.broker = broker
+        self.loop = loop
+        self._config = broker.config
+        self.router = Router()
+        self.buffers = FrameBuffers()
+        self.request_bytes_max = broker.config.int("socket.request.max.bytes")
+        self.msg_more = broker.filesystem.platform.msg_more
+        self.bad_clients = RateLimitedLog(logger, broker.clock)
+        self.bound_ports: dict[str, int] = {}
+        """The port of each listener by its name, chosen by the system where the listener said 0."""
+        self._sockets: list[socket.socket] = []
+        self._connections: set[Connection] = set()
+        self._all_closed: asyncio.Event = asyncio.Event()
+
+    def listen(self, listeners: list[Listener]) -> None:
+        """Bind every listener and accept connections; raises StartupError for an address that cannot be bound."""
+        for listener in listeners:
+            for sock in self._bind(listener):
+                self.loop.add_reader(sock, self._accept, sock, listener)
+
+    def _bind(self, listener: Listener) -> list[socket.socket]:
+        """Return one listening socket for each address that the listener's host stands for."""
+        host = listener.host or None
+        try:
+            found = socket.getaddrinfo(host, listener.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        except OSError as error:
+            raise StartupError(f"The listener {listener} has an unknown host: {error.strerror}.") from error
+        port = listener.port
+        sockets = []
+        for family, _, _, _, address in found:
+            sock = socket.socket(family, socket.SOCK_STREAM)
+            self._sockets.append(sock)
+            sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            try:
+                # A host with two addresses, as localhost is, has one port all the same.
+                sock.bind((address[0], port, *address[2:]))
+                sock.listen(self._config.int("socket.listen.backlog.size"))
+            except OSError as error:
+                if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT) and len(found) > 1:
+                    sock.close()
+                    continue
+                raise StartupError(_bind_failure(listener, error)) from error
+            port = sock.getsockname()[1]
+            sockets.append(sock)
+        if not sockets:
+            raise StartupError(f"The listener {listener} has no address on this machine; choose another host.")
+        self.bound_ports[listener.name] = port
+        return sockets
+
+    def _accept(self, listening: socket.socket, listener: Listener) -> None:
+        for _ in range(_ACCEPTS_PER_TURN):
+            try:
+                sock, address = listening.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _OUT_OF_DESCRIPTORS:
+                    self.bad_clients.warning("Cannot accept a connection: %s.", error.strerror)
+                    self.loop.remove_reader(listening)
+                    self.loop.call_later(_ACCEPT_PAUSE_SECONDS, self._accept_again, listening, listener)
+                    return
+                continue
+            try:
+                self._configure(sock)
+            except OSError:
+                # The client has gone already.
+                sock.close()
+                continue
+            self._connections.add(Connection(self, sock, listener, address[:2]))
+
+    def _configure(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for name, option in (
+            ("socket.send.buffer.bytes", socket.SO_SNDBUF),
+            ("socket.receive.buffer.bytes", socket.SO_RCVBUF),
+        ):
+            size_bytes = self._config.int(name)
+            if size_bytes >= 0:
+                sock.setsockopt(socket.SOL_SOCKET, option, size_bytes)
+
+    def _accept_again(self, listening: socket.socket, listener: Listener) -> None:
+        if listening.fileno() >= 0:
+            self.loop.add_reader(listening, self._accept, listening, listener)
+
+    def forget(self, connection: Connection) -> None:
+        """Drop a connection that has closed."""
+        self._connections.discard(connection)
+        if not self._connections:
+            self._all_closed.set()
+
+    def stop_accepting(self) -> None:
+        """Close the listening sockets."""
+        for sock in self._sockets:
+            if sock.fileno() >= 0:
+                self.loop.remove_reader(sock)
+                sock.close()
+        self._sockets.clear()
+
+    async def close(self, timeout_seconds: float) -> None:
+        """Answer what has been asked, at most for the timeout, and close every connection."""
+        self._all_closed.clear()
+        for connection in list(self._connections):
+            connection.finish()
+        if self._connections:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._all_closed.wait(), timeout_seconds)
+        for connection in list(self._connections):
+            connection.close()
+
+
+def _bind_failure(listener: Listener, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {listener.port} is in use; stop the other process or choose another port with --port."
+    if error.errno == errno.EACCES:
+        return f"Port {listener.port} needs privileges; choose one above 1023 with --port."
+    return f"Cannot listen on {listener}: {error.strerror}."
