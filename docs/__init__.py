@@ -1,0 +1,1 @@
+"""What users and maintainers read, and what makes the generated part of it."""
