@@ -20,6 +20,10 @@ Adjacent fields of fixed size, the first byte of a length behind them included, 
 and arrays are inlined. A length is not compared with what is left: a slice past the end only comes out short and leaves
 `position` past the limit, where the next read fails, or else the comparison at the end does. Only counts are compared
 at once, with the least that so many elements can take, before anything is made for them.
+
+Kafka's leniency is kept: any negative size is null where null has a meaning, varints may be longer than needed, unknown
+tags may repeat, any byte but 0 is true. Two things are stricter: text must be UTF-8, and a known tag must end where its
+size says.
 """
 
 from __future__ import annotations

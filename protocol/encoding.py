@@ -10,7 +10,7 @@ What it writes looks like this (the response of Produce v9, shortened):
             for item in message.responses:
                 text = item.name.encode()
                 size = len(text) + 1
-                write(one_byte[size] if size < 128 else write_string_size(size))
+                write(one_byte[size] if size < 128 else encode_string_size(size))
                 write(text)
                 ...
             parts.append(b"".join(out))
@@ -55,13 +55,13 @@ class _EncoderCompiler:
             "count data error out parts size tags text values write",
             {
                 "ZERO_UUID": ZERO_UUID,
+                "encode_string_size": encode_string_size,
+                "encode_uvarint": encode_uvarint,
                 "fault": self.fault,
                 "int_format": int_format,
                 "one_byte": ONE_BYTE,
                 "struct_error": struct_error,
                 "unsupported": self.unsupported,
-                "write_string_size": write_string_size,
-                "encode_uvarint": encode_uvarint,
             },
         )
         self.run: list[tuple[str, str]] = []  # adjacent fields of fixed size not yet written: format, expression
@@ -104,7 +104,7 @@ class _EncoderCompiler:
         return f"{expression} != {default}"
 
     def value(self, field: Field, value: str) -> None:
-        """Write the writing of one value, given as an expression."""
+        """Write the encoding of one value, given as an expression."""
         if field.kind in FORMATS:
             if field.kind == "uuid":  # which struct would pad or cut
                 with self.source.block(f"if len({value}) != 16:"):
@@ -122,7 +122,7 @@ class _EncoderCompiler:
         else:
             self.records(field, value)
 
-    def flush(self, size: str | None = None, write_size: str = "encode_uvarint") -> None:
+    def flush(self, size: str | None = None, encode_size: str = "encode_uvarint") -> None:
         """Write the packing of the pending fields of fixed size, and of a compact length behind them."""
         formats = [format for format, _ in self.run]
         values = [value for format, value in self.run if format != "x"]
@@ -137,18 +137,18 @@ class _EncoderCompiler:
             if packed:
                 self.source.line(f"{self.write}({packed})")
         elif not packed:
-            self.source.line(f"{self.write}(one_byte[{size}] if {size} < 128 else {write_size}({size}))")
+            self.source.line(f"{self.write}(one_byte[{size}] if {size} < 128 else {encode_size}({size}))")
         else:
             with self.source.block(f"if {size} < 128:"):
                 pack = self.source.fixed("pack", [*formats, "B"])
                 self.source.line(f"{self.write}({pack}({', '.join([*values, size])}))")
             with self.source.block("else:"):
-                self.source.line(f"{self.write}({packed} + {write_size}({size}))")
+                self.source.line(f"{self.write}({packed} + {encode_size}({size}))")
 
-    def size(self, classic: str, write_size: str = "encode_uvarint") -> None:
-        """Write the writing of the length or count in `size`, which is one above the true one if compact."""
+    def size(self, classic: str, encode_size: str = "encode_uvarint") -> None:
+        """Write the encoding of the length or count in `size`, which is one above the true one if compact."""
         if self.flexible:
-            self.flush("size", write_size)
+            self.flush("size", encode_size)
         else:
             self.run.append((classic, "size"))
             self.flush()
@@ -163,8 +163,8 @@ class _EncoderCompiler:
 
     def string(self, field: Field, value: str) -> None:
         source = self.source
-        source.line(f"text = {value}")
         if self.version in field.nullable:
+            source.line(f"text = {value}")
             with source.block("if text is None:"):
                 source.line('text = b""')
                 source.line(f"size = {self.null_size}")
@@ -172,9 +172,9 @@ class _EncoderCompiler:
                 source.line("text = text.encode()")
                 source.line(f"size = len(text){self.plus_one}")
         else:
-            source.line("text = text.encode()")
+            source.line(f"text = {value}.encode()")
             source.line(f"size = len(text){self.plus_one}")
-        self.size("h", "write_string_size")
+        self.size("h", "encode_string_size")
         source.line(f"{self.write}(text)")
 
     def records(self, field: Field, value: str) -> None:
@@ -292,7 +292,7 @@ def _find_value_fault(field: Field, value: Any, version: int, path: str) -> str 
     return None if fits else f"{path} is no {field.kind}: {value!r:.80}"
 
 
-def write_string_size(size: int) -> bytes:
+def encode_string_size(size: int) -> bytes:
     """The compact length, one above the true one, of a string that may be too long."""
     if size > STRING_BYTES_MAX + 1:
         raise TypeError(f"a string of {size - 1} bytes is longer than {STRING_BYTES_MAX}")

@@ -6,7 +6,6 @@ classic int16 length even in v2. Which header goes with which message is said by
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from struct import Struct
 from struct import error as struct_error
 from typing import Final
@@ -40,21 +39,17 @@ class RequestHeader:
         )
 
 
-def decode_request_header(frame: memoryview, flexible_since: Mapping[int, int | None]) -> RequestHeader:
-    """Read the header of a frame, given the first flexible version of every API key.
-
-    A key that is not in the mapping is read as if it had no flexible version. Raises MalformedFrame.
-    """
+def decode_request_header(frame: memoryview, flexible: bool) -> RequestHeader:
+    """Read the header of a frame: v2, with tagged fields, if flexible, else v1. Raises MalformedFrame."""
     try:
         api_key, api_version, correlation_id, size = _FIXED.unpack_from(frame, 0)
         position = 10
         if size >= 0:
             position += size
-            client_id = str(frame[10:position], "utf-8")
+            client_id = frame[10:position].tobytes().decode()
         else:
             client_id = None
-        first_flexible = flexible_since.get(api_key)
-        if first_flexible is not None and api_version >= first_flexible:
+        if flexible:
             tags = frame[position]
             position += 1
             if tags:

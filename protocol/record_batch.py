@@ -22,8 +22,8 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple, Protocol
 
-from crc32c import crc32c
-
+from .checksum import crc32c
+from .compression import ZSTD
 from .errors import ErrorCode, KafkaError, MalformedFrame
 
 HEADER_BYTES = 61
@@ -40,9 +40,6 @@ CONTROL_BIT = 0x20
 NO_TIMESTAMP = -1
 NO_PRODUCER_ID = -1
 NO_SEQUENCE = -1
-
-ZSTD = 4
-"""The highest codec there is: 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd."""
 
 _CODEC_OR_CONTROL = CODEC_MASK | CONTROL_BIT
 _CRC_START = 21
@@ -75,6 +72,11 @@ class BatchHeader(NamedTuple):
     producer_epoch: int
     base_sequence: int
     records_count: int
+
+    def placed(self, base_offset: int, max_timestamp: int) -> BatchHeader:
+        """The header as it stands in the log: with its offsets, and the timestamp that the broker may have set."""
+        header: BatchHeader = tuple.__new__(BatchHeader, (base_offset, *self[1:8], max_timestamp, *self[9:]))
+        return header
 
     @property
     def last_offset(self) -> int:
@@ -251,7 +253,7 @@ def _not_one_batch(records: memoryview) -> KafkaError:
             ErrorCode.CORRUPT_MESSAGE,
             f"Record size {batch_length} is less than the minimum record overhead ({_LEGACY_OVERHEAD_BYTES})",
         )
-    magic = records[_MAGIC_POSITION] if records.format == "B" else records.cast("B")[_MAGIC_POSITION]
+    magic = records[_MAGIC_POSITION]
     if magic > 2:
         return KafkaError(ErrorCode.CORRUPT_MESSAGE, f"Invalid magic found in record: {magic - (magic >> 7 << 8)}")
     if batch_length > size_bytes - LENGTH_PREFIX_BYTES:

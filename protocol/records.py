@@ -10,21 +10,19 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from crc32c import crc32c
-
+from .checksum import crc32c
 from .compression import NONE, decompress
 from .errors import MalformedFrame
 from .record_batch import HEADER_BYTES, NO_PRODUCER_ID, NO_SEQUENCE, BatchHeader, read_header
+from .varint import append_varint, read_varint, read_varlong
 
-DECOMPRESSED_BYTES_MAX = 256 << 20
+DECOMPRESSED_BYTES_MAX = 64 << 20
 """Most bytes that the records of one batch may unfold to; Kafka has no limit."""
 
 ABORT, COMMIT = 0, 1
 """Types of the control records that end a transaction."""
 
 _INT64_MAX = (1 << 63) - 1
-_VARINT_BYTES_MAX = 5
-_VARLONG_BYTES_MAX = 10
 _HEAD = struct.Struct(">qiibI")
 _TAIL = struct.Struct(">hiqqqhii")
 _INT16_PAIR = struct.Struct(">hh")
@@ -102,7 +100,7 @@ def build_batch(
     body = bytearray()
     for record in records:
         encoded = _encode_record(record, record.offset - base_offset, record.timestamp - base_timestamp)
-        _write_varint(body, len(encoded))
+        append_varint(body, len(encoded))
         body += encoded
     tail = bytearray(_TAIL.size)
     _TAIL.pack_into(
@@ -126,16 +124,16 @@ def _read_record(
     records: bytes | memoryview, position: int, header: BatchHeader, log_append_time: int | None
 ) -> tuple[Record, int]:
     """Reads the record at a position; IndexError where the bytes end."""
-    length, position = _read_varint(records, position)
+    length, position = read_varint(records, position)
     end = position + length
     if not position < end <= len(records):
         raise MalformedFrame(f"Record says {length} bytes where {len(records) - position} are left")
     position += 1  # attributes, unused
-    timestamp_delta, position = _read_varlong(records, position)
-    offset_delta, position = _read_varint(records, position)
+    timestamp_delta, position = read_varlong(records, position)
+    offset_delta, position = read_varint(records, position)
     key, position = _read_bytes(records, position, end)
     value, position = _read_bytes(records, position, end)
-    headers_count, position = _read_varint(records, position)
+    headers_count, position = read_varint(records, position)
     if not 0 <= headers_count <= end - position:
         raise MalformedFrame(f"Record says {headers_count} headers where {end - position} bytes are left")
     headers: list[tuple[str, bytes | None]] = []
@@ -159,7 +157,7 @@ def _read_record(
 
 
 def _read_bytes(records: bytes | memoryview, position: int, end: int) -> tuple[bytes | None, int]:
-    length, position = _read_varint(records, position)
+    length, position = read_varint(records, position)
     if length < 0:
         if length != -1:
             raise MalformedFrame(f"Length {length} within a record")
@@ -169,33 +167,13 @@ def _read_bytes(records: bytes | memoryview, position: int, end: int) -> tuple[b
     return bytes(records[position : position + length]), position + length
 
 
-def _read_varint(data: bytes | memoryview, position: int, bytes_max: int = _VARINT_BYTES_MAX) -> tuple[int, int]:
-    """Reads a zigzag varint and the position after it; IndexError where the bytes end."""
-    byte = data[position]
-    position += 1
-    value = byte & 0x7F
-    shift = 7
-    while byte & 0x80:
-        if shift == 7 * bytes_max:
-            raise MalformedFrame(f"Varint is longer than {bytes_max} bytes")
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        shift += 7
-    return (value >> 1) ^ -(value & 1), position
-
-
-def _read_varlong(data: bytes | memoryview, position: int) -> tuple[int, int]:
-    return _read_varint(data, position, _VARLONG_BYTES_MAX)
-
-
 def _encode_record(record: Record, offset_delta: int, timestamp_delta: int) -> bytearray:
     out = bytearray(1)
-    _write_varint(out, timestamp_delta)
-    _write_varint(out, offset_delta)
+    append_varint(out, timestamp_delta)
+    append_varint(out, offset_delta)
     _write_bytes(out, record.key)
     _write_bytes(out, record.value)
-    _write_varint(out, len(record.headers))
+    append_varint(out, len(record.headers))
     for key, value in record.headers:
         _write_bytes(out, key.encode())
         _write_bytes(out, value)
@@ -204,16 +182,7 @@ def _encode_record(record: Record, offset_delta: int, timestamp_delta: int) -> b
 
 def _write_bytes(out: bytearray, data: bytes | None) -> None:
     if data is None:
-        _write_varint(out, -1)
+        append_varint(out, -1)
     else:
-        _write_varint(out, len(data))
+        append_varint(out, len(data))
         out += data
-
-
-def _write_varint(out: bytearray, value: int) -> None:
-    """Appends a zigzag varint; of any length up to 10 bytes."""
-    value = value << 1 if value >= 0 else ~(value << 1)
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)

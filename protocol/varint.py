@@ -30,16 +30,18 @@ def read_uvarint(buffer: Buffer, position: int, bytes_max: int = 5) -> tuple[int
     return value, position
 
 
-def read_varint(buffer: Buffer, position: int) -> tuple[int, int]:
-    """Read a zigzag varint of at most 5 bytes; return it and the position after it."""
-    folded, position = read_uvarint(buffer, position)
+def read_varint(buffer: Buffer, position: int, bytes_max: int = 5) -> tuple[int, int]:
+    """Read a zigzag varint of at most `bytes_max` bytes; return it and the position after it."""
+    byte = buffer[position]
+    if byte < 0x80:
+        return (byte >> 1) ^ -(byte & 1), position + 1
+    folded, position = read_uvarint(buffer, position, bytes_max)
     return (folded >> 1) ^ -(folded & 1), position
 
 
 def read_varlong(buffer: Buffer, position: int) -> tuple[int, int]:
-    """Read a zigzag varint of at most 10 bytes; return it and the position after it."""
-    folded, position = read_uvarint(buffer, position, 10)
-    return (folded >> 1) ^ -(folded & 1), position
+    """Read a zigzag varint of at most 10 bytes, which holds 64 bits; return it and the position after it."""
+    return read_varint(buffer, position, 10)
 
 
 def encode_uvarint(value: int) -> bytes:
@@ -52,6 +54,10 @@ def encode_uvarint(value: int) -> bytes:
     return bytes(encoded)
 
 
-def encode_varint(value: int) -> bytes:
-    """Encode a signed value, zigzag-folded; a varint and a varlong of the same value look alike."""
-    return encode_uvarint(value << 1 if value >= 0 else ~(value << 1))
+def append_varint(out: bytearray, value: int) -> None:
+    """Append a signed value, zigzag-folded; a varint and a varlong of the same value look alike."""
+    folded = value << 1 if value >= 0 else ~(value << 1)
+    while folded > 0x7F:
+        out.append(folded & 0x7F | 0x80)
+        folded >>= 7
+    out.append(folded)
