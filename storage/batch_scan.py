@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from protocol.errors import MalformedFrame
-from protocol.record_batch import HEADER_BYTES, BatchHeader, crc_matches, read_header
+from protocol.record_batch import HEADER_BYTES, LENGTH_PREFIX_BYTES, BatchHeader, crc_matches, read_header
 
 from .filesystem import Filesystem
 
@@ -27,23 +27,26 @@ def scan_batches(
         left = end_position - position
         chunk = memoryview(filesystem.pread(fd, min(left, _CHUNK_BYTES), position))
         start = 0
-        while len(chunk) - start >= HEADER_BYTES:
+        chunk_bytes = len(chunk)
+        while chunk_bytes - start >= HEADER_BYTES:
             header = read_header(chunk, start)
-            end = start + header.size_bytes
-            if end > len(chunk):
-                if header.size_bytes > left - start:
-                    raise MalformedFrame(f"a batch of {header.size_bytes} bytes has {left - start}")
+            size_bytes = header.batch_length + LENGTH_PREFIX_BYTES
+            end = start + size_bytes
+            if end > chunk_bytes:
+                if size_bytes > left - start:
+                    raise MalformedFrame(f"a batch of {size_bytes} bytes has {left - start}")
                 if start:
                     break
                 # Larger than a chunk: read it alone, no larger than the file.
-                chunk = memoryview(filesystem.pread(fd, header.size_bytes, position))
-                if len(chunk) < header.size_bytes:
-                    raise MalformedFrame(f"a batch of {header.size_bytes} bytes has {len(chunk)}")
+                chunk = memoryview(filesystem.pread(fd, size_bytes, position))
+                chunk_bytes = len(chunk)
+                if chunk_bytes < size_bytes:
+                    raise MalformedFrame(f"a batch of {size_bytes} bytes has {chunk_bytes}")
             batch = chunk[start:end]
             if not crc_matches(batch, header):
-                raise MalformedFrame(f"wrong CRC in a batch of {header.size_bytes} bytes")
+                raise MalformedFrame(f"wrong CRC in a batch of {size_bytes} bytes")
             yield position + start, header, batch
             start = end
         if start == 0:
-            raise MalformedFrame(f"{len(chunk)} bytes are no batch")
+            raise MalformedFrame(f"{chunk_bytes} bytes are no batch")
         position += start

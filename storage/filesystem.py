@@ -72,18 +72,6 @@ class Filesystem:
     def exists(self, path: str) -> bool:
         return os.path.exists(path)
 
-    def size_of(self, path: str) -> int:
-        """Size in bytes of the file at a path."""
-        return os.stat(path).st_size
-
-    def modified_ms(self, path: str) -> int:
-        """Time of the last modification of the file at a path, in ms since 1970."""
-        return os.stat(path).st_mtime_ns // 1_000_000
-
-    def listdir(self, path: str) -> list[str]:
-        """Names of everything in a directory, sorted."""
-        return sorted(os.listdir(path))
-
     def list_files(self, path: str) -> list[tuple[str, int]]:
         """Name and size in bytes of every regular file in a directory, sorted by name."""
         files: list[tuple[str, int]] = []

@@ -39,6 +39,11 @@ class IndexFile:
         return self._on_file + len(self._buffer) // self._entry.size
 
     @property
+    def buffered(self) -> bool:
+        """Whether there are entries that the file lacks."""
+        return bool(self._buffer)
+
+    @property
     def unsynced(self) -> bool:
         """Whether the file lacks entries or has some that a power loss may take."""
         return self._unsynced
@@ -97,9 +102,10 @@ class IndexFile:
         if self._buffer:
             file = self.file
             size = self._entry.size
-            file.filesystem.write_fully(file.descriptor(), self._buffer, self._on_file * size)
+            # A copy, since whoever keeps the error of a failed write would keep a view, and the buffer from growing.
+            file.filesystem.write_fully(file.descriptor(), bytes(self._buffer), self._on_file * size)
             self._on_file += len(self._buffer) // size
-            self._buffer = bytearray()
+            self._buffer.clear()
 
     def write_out_if_room(self) -> None:
         """`write_out` that lets a full disk pass: the batches are in the log, their entries wait in memory."""

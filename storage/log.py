@@ -6,7 +6,6 @@ OSError for the disk and KafkaError for the client. The high watermark is not th
 
 from __future__ import annotations
 
-import uuid
 from bisect import bisect_right
 from collections.abc import Callable
 from typing import NamedTuple
@@ -20,7 +19,8 @@ from protocol.record_batch import (
     validate,
 )
 
-from .descriptors import CachedFile, DescriptorCache
+from .descriptors import DescriptorCache
+from .directory_names import DELETE_SUFFIX, renamed
 from .file_span import FileSpan
 from .filesystem import Filesystem
 from .leader_epochs import LeaderEpochs
@@ -34,8 +34,6 @@ from .segment import Segment
 from .timestamp_search import NOT_FOUND, TimestampAndOffset, first_at_or_after, first_with_largest
 
 __all__ = ["AppendResult", "Log", "TimestampAndOffset"]
-
-_FILE_NAME_BYTES_MAX = 255
 
 
 class AppendResult(NamedTuple):
@@ -147,10 +145,6 @@ class Log:
         segments = open_segments(descriptors, directory, config, now_ms, file_sizes)
         if not segments:
             segments = [Segment.create(descriptors, directory, log_start_offset, config, now_ms)]
-        elif recover is None:
-            for segment in segments:
-                if not has_sound_indexes(segment, file_sizes):
-                    segment.rebuild_indexes()
         log = cls(
             directory,
             topic,
@@ -168,6 +162,9 @@ class Log:
         if recover is not None:
             recover(log)
             log._changed = True
+        for segment in segments:
+            if not has_sound_indexes(segment, file_sizes):
+                segment.rebuild_indexes()
         active = log._active = segments[-1]
         log.log_end_offset = active.next_offset()
         log.recovery_point = min(recovery_point, log.log_end_offset)
@@ -232,7 +229,7 @@ class Log:
         self.log_end_offset = last_offset + 1
         self._changed = True
         if has_producer:
-            self.producers.update(header._replace(base_offset=base_offset, max_timestamp=max_timestamp))
+            self.producers.update(header.placed(base_offset, max_timestamp))
         return AppendResult(base_offset, last_offset, log_append_time_ms, self.log_start_offset, False)
 
     def read(self, offset: int, max_bytes: int, *, max_offset: int, min_one_message: bool) -> FileSpan | None:
@@ -339,29 +336,33 @@ class Log:
 
     # Durability and end
 
-    def begin_flush(self) -> Flush:
-        """Writes out what is held in memory and pins what `Flush.sync` has to sync; `end_flush` must follow."""
-        self.leader_epochs.flush()
-        files: list[CachedFile] = []
-        if self.recovery_point < self.log_end_offset:
-            for segment in self.segments[self._segment_index(self.recovery_point) :]:
-                files.append(segment.file)
-                if segment is not self._active:
-                    # The active segment's indexes are rebuilt after a crash, those of finished ones are trusted.
-                    segment.write_out_indexes()
-                    files += [index.file for index in segment.indexes if index.unsynced]
+    def begin_flush(self, *, rolled_only: bool = False) -> Flush:
+        """Writes out what is held in memory and pins what `Flush.sync` has to sync; `end_flush` must follow.
+
+        `rolled_only` leaves the segment out that is being appended to, as Kafka does at each roll: it keeps a recovery
+        short without a sync of what is still growing.
+        """
+        active = self._active
+        end_offset = active.base_offset if rolled_only else self.log_end_offset
+        # The indexes of a segment are complete only after its last batch, which may be durable already.
+        first = self._segment_index(self.recovery_point - 1)
+        segments = [
+            segment
+            for segment in self.segments[first:]
+            if (segment is not active and segment.has_unsynced_indexes)
+            or (segment.base_offset < end_offset and self.recovery_point < end_offset)
+        ]
         directory = self.directory if self._names_unsynced else None
-        return Flush(self.filesystem, directory, files, self.log_end_offset, self._truncations)
+        return Flush(self.filesystem, self.leader_epochs, segments, active, end_offset, directory, self._truncations)
 
     def end_flush(self, flush: Flush) -> None:
         """Moves the recovery point up to where a flush that has been synced reached."""
         flush.release()
         if flush.truncations == self._truncations:
+            flush.synced()
             self.recovery_point = max(self.recovery_point, flush.end_offset)
-            self._names_unsynced = self._names_unsynced and self._active.base_offset >= flush.end_offset
-            for segment in self.segments:
-                if segment is not self._active and segment.base_offset < flush.end_offset:
-                    segment.indexes_synced()
+            if flush.active is self._active:
+                self._names_unsynced = False
 
     def flush(self) -> None:
         """Makes everything in the log durable, here and now."""
@@ -395,9 +396,10 @@ class Log:
 
         The log must not be used any more; whoever removes the directory may do so in a thread.
         """
-        suffix = f".{uuid.uuid4().hex}-delete"
-        parent, name = self.directory.rsplit("/", 1)
-        target = f"{parent}/{name[: _FILE_NAME_BYTES_MAX - len(suffix)]}{suffix}"
+        import uuid  # Slow to import, and a broker that deletes nothing never needs it.
+
+        parent = self.directory.rpartition("/")[0]
+        target = f"{parent}/{renamed(self.topic, self.partition, uuid.uuid4().hex, DELETE_SUFFIX)}"
         self.filesystem.rename(self.directory, target)
         self.directory = target
         for segment in self.segments:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
-from . import checkpoints, meta_properties
+from . import checkpoints, meta_properties, partition_metadata
 from .checkpoints import TopicPartition
+from .descriptors import DescriptorCache
+from .directory_names import STRAY_SUFFIX, directory_name, parse_directory_name, renamed
 from .filesystem import Filesystem
 from .log import Log
+from .log_config import LogConfig
 from .log_directory_error import LogDirectoryError
+from .log_flush import Flush
+from .text_checkpoint import CorruptCheckpoint
 
 LOCK_FILE_NAME = ".lock"
+_LOGS_AT_A_TIME = 64
+_SYNCS_AT_A_TIME = 16
 
 logger = logging.getLogger(__name__)
 
@@ -37,9 +47,7 @@ class LogDirectory:
         self._lock_fd = lock_fd
 
     @classmethod
-    def open(
-        cls, path: str, filesystem: Filesystem, *, cluster_id: str, node_id: int, new_directory_id: str
-    ) -> LogDirectory:
+    def open(cls, path: str, filesystem: Filesystem, *, cluster_id: str, node_id: int) -> LogDirectory:
         """Makes a directory where there is none, locks it, and checks whose it is.
 
         Raises LogDirectoryError where another broker uses or owns it, OSError where the disk fails.
@@ -50,10 +58,54 @@ class LogDirectory:
         except BlockingIOError as error:
             raise LogDirectoryError(f"log directory {path} is in use by another broker") from error
         try:
-            directory_id = meta_properties.claim(path, cluster_id, node_id, new_directory_id, filesystem)
+            directory_id = meta_properties.claim(path, cluster_id, node_id, filesystem)
             return cls(path, filesystem, lock_fd, directory_id)
         except BaseException:
             filesystem.close(lock_fd)
+            raise
+
+    def topic_id_of(self, name: str) -> bytes | None:
+        """Id of the topic that the log directory `name` was made for; None where it does not say. Raises OSError."""
+        path = f"{self.path}/{name}/{partition_metadata.FILE_NAME}"
+        try:
+            return partition_metadata.decode(self._filesystem.read_file(path), path)
+        except FileNotFoundError:
+            return None
+        except CorruptCheckpoint as error:
+            logger.warning("%s", error)
+            return None
+
+    def set_aside(self, name: str) -> str:
+        """Renames the directory of a log that is not ours so that it is kept and not used; returns its new path."""
+        import uuid  # Slow to import, and seldom needed.
+
+        key = parse_directory_name(name)
+        assert key is not None, name
+        target = f"{self.path}/{renamed(*key, uuid.uuid4().hex, STRAY_SUFFIX)}"
+        logger.warning("[%s] %s/%s is no log of this cluster's topic, kept as %s", name, self.path, name, target)
+        self._filesystem.rename(f"{self.path}/{name}", target)
+        return target
+
+    def make_log(
+        self, key: TopicPartition, topic_id: bytes, config: LogConfig, descriptors: DescriptorCache, now_ms: int
+    ) -> Log:
+        """Makes a new partition's directory and files. Raises OSError, after which nothing is left of them."""
+        filesystem = self._filesystem
+        name = directory_name(*key)
+        path = f"{self.path}/{name}"
+        try:
+            filesystem.mkdir(path)
+        except FileExistsError:
+            self.set_aside(name)
+            filesystem.mkdir(path)
+        try:
+            # Not synced, as the log itself: a partition costs no wait for the disk until something is flushed.
+            metadata = partition_metadata.encode(topic_id)
+            filesystem.write_file(f"{path}/{partition_metadata.FILE_NAME}", [metadata], sync=False)
+            return Log.create(path, *key, config, filesystem, now_ms=now_ms, descriptors=descriptors)
+        except OSError:
+            with contextlib.suppress(OSError):
+                filesystem.remove_tree(path)
             raise
 
     def checkpoint(self) -> None:
@@ -78,8 +130,10 @@ class LogDirectory:
             checkpoints.unmark_clean(self.path, self._filesystem)
 
     def close(self, broker_epoch: int) -> None:
-        """Closes all logs and marks the directory clean, if all of it is on disk. Raises OSError."""
-        for log in self.logs.values():
+        """Closes all logs and marks the directory clean, once all of it is on disk. Raises OSError."""
+        logs = list(self.logs.values())
+        _flush([log for log in logs if log.recovery_point < log.log_end_offset])
+        for log in logs:
             log.close()
         self.checkpoint()
         checkpoints.mark_clean(self.path, broker_epoch, self._filesystem)
@@ -89,3 +143,23 @@ class LogDirectory:
         if self._lock_fd >= 0:
             self._filesystem.close(self._lock_fd)
             self._lock_fd = -1
+
+
+def _flush(logs: Sequence[Log]) -> None:
+    """Makes logs durable many at a time: syncs that wait together share the writes of the disk. Raises OSError."""
+    with ThreadPoolExecutor(_SYNCS_AT_A_TIME) as pool:
+        for first in range(0, len(logs), _LOGS_AT_A_TIME):
+            chunk = logs[first : first + _LOGS_AT_A_TIME]
+            for log in chunk:
+                log.segments[-1].finish()
+                log.snapshots.take(log.producers, log.log_end_offset)
+            list(pool.map(lambda log: log.leader_epochs.flush(), chunk))
+            flushes = [log.begin_flush() for log in chunk]
+            try:
+                list(pool.map(Flush.sync, flushes))
+            except OSError:
+                for flush in flushes:
+                    flush.release()
+                raise
+            for log, flush in zip(chunk, flushes, strict=True):
+                log.end_flush(flush)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from . import offset_index, time_index
 from .descriptors import DescriptorCache
 from .log_config import LogConfig
-from .segment import INDEX_SUFFIXES, LOG_SUFFIX, TRANSACTION_INDEX_SUFFIX, Segment
+from .segment import INDEX_SUFFIXES, LOG_SUFFIX, TRANSACTION_INDEX_SUFFIX, Segment, file_prefix
 
 # What a crash leaves of files that were being replaced or deleted, by Kafka or by us.
 _LEFTOVER_SUFFIXES = (".tmp", ".deleted", ".cleaned")
@@ -44,8 +44,11 @@ def open_segments(
 
 def has_sound_indexes(segment: Segment, file_sizes: Mapping[str, int]) -> bool:
     """Whether both index files are there, of a size that indexes have; their content is not looked at."""
-    for index, entry_bytes in zip(segment.indexes, (offset_index.ENTRY.size, time_index.ENTRY.size), strict=True):
-        size_bytes = file_sizes.get(index.file.path.rpartition("/")[2])
-        if size_bytes is None or size_bytes % entry_bytes:
-            return False
-    return True
+    if segment.time_index.entries.unsynced:
+        return True  # Recovery has just made them.
+    prefix = file_prefix(segment.base_offset)
+    offsets_bytes = file_sizes.get(prefix + offset_index.SUFFIX)
+    times_bytes = file_sizes.get(prefix + time_index.SUFFIX)
+    if offsets_bytes is None or times_bytes is None or (segment.size_bytes and not times_bytes):
+        return False  # A segment that was closed has at least its largest timestamp in it.
+    return offsets_bytes % offset_index.ENTRY.size == 0 and times_bytes % time_index.ENTRY.size == 0

@@ -6,20 +6,14 @@ are therefore iterated over as copies. The logs themselves are used by the loop'
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import logging
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from protocol.errors import ErrorCode, KafkaError
-from protocol.uuid import uuid_to_text
-
-from . import partition_metadata
 from .checkpoints import TopicPartition
 from .descriptors import DESCRIPTORS_MAX, DescriptorCache
-from .directory_names import DELETE_SUFFIX, STRAY_SUFFIX, directory_name, parse_directory_name, renamed
+from .directory_names import DELETE_SUFFIX, parse_directory_name
 from .filesystem import Filesystem
 from .log import Log
 from .log_config import LogConfig
@@ -27,8 +21,6 @@ from .log_directory import LogDirectory
 from .log_directory_error import LogDirectoryError
 from .log_loading import load_log
 from .recovery import Cut
-from .segment import INDEX_SUFFIXES, LOG_SUFFIX, file_prefix
-from .text_checkpoint import CorruptCheckpoint
 
 _PRODUCER_ID_EXPIRATION_MS = 24 * 3600 * 1000
 _KAFKA_METADATA_LOG = ("__cluster_metadata", 0)
@@ -85,6 +77,7 @@ class LogManager:
         self._on_offline = on_offline
         self._directories: list[LogDirectory] = []
         self._logs: dict[TopicPartition, Log] = {}
+        self._topic_ids: dict[TopicPartition, bytes] = {}
         self._deleted: list[str] = []
         self.offline_directories: dict[str, OSError] = {}
         """Paths of the directories that cannot be used until the next start, and why."""
@@ -106,6 +99,8 @@ class LogManager:
                 self._open_directory(path)
             if not self._directories:
                 raise LogDirectoryError(self._no_directory())
+            for path, error in self.offline_directories.items():
+                logger.error("log directory %s is offline: %s", path, error)
             for directory in list(self._directories):
                 try:
                     self._load_directory(directory, expected, config_for, report)
@@ -113,8 +108,10 @@ class LogManager:
                     self._take_offline(directory, error)
             if not self.online_directories:
                 raise LogDirectoryError(self._no_directory())
-        except LogDirectoryError:
+        except BaseException:
+            # Closing must not mark clean what was not checked.
             self._unlock()
+            self._directories.clear()
             raise
         if self.offline_directories:
             # Which of the missing logs are in the failed directories is not known: none is made anew elsewhere.
@@ -123,15 +120,8 @@ class LogManager:
 
     def _open_directory(self, path: str) -> None:
         try:
-            directory = LogDirectory.open(
-                path,
-                self._filesystem,
-                cluster_id=self._cluster_id,
-                node_id=self._node_id,
-                new_directory_id=uuid_to_text(uuid.uuid4().bytes),
-            )
+            directory = LogDirectory.open(path, self._filesystem, cluster_id=self._cluster_id, node_id=self._node_id)
         except OSError as error:
-            logger.error("log directory %s is offline: %s", path, error)
             self.offline_directories[path] = error
         else:
             self._directories.append(directory)
@@ -156,8 +146,8 @@ class LogManager:
                     self._deleted.append(path)
                 continue
             topic = key[0]
-            if expected.get(key, b"") != self._topic_id(path):
-                report.strays.append(self._set_aside(directory, key, path))
+            if expected.get(key, b"") != directory.topic_id_of(name):
+                report.strays.append(directory.set_aside(name))
                 continue
             if key in self._logs:
                 raise LogDirectoryError(
@@ -168,6 +158,7 @@ class LogManager:
                 config = configs[topic] = config_for(topic)
             loaded = load_log(directory, path, key, config, self._descriptors, now_ms, self._producer_id_expiration_ms)
             directory.logs[key] = self._logs[key] = loaded.log
+            self._topic_ids[key] = expected[key]
             if loaded.bytes_scanned or not directory.was_clean:
                 report.recovered += 1
                 report.bytes_scanned += loaded.bytes_scanned
@@ -176,23 +167,6 @@ class LogManager:
             if key in directory.high_watermarks:
                 report.high_watermarks[key] = min(directory.high_watermarks[key], loaded.log.log_end_offset)
         directory.begin_writing()
-
-    def _topic_id(self, path: str) -> bytes | None:
-        """Id of the topic that a directory was made for; None where it does not say."""
-        file = f"{path}/{partition_metadata.FILE_NAME}"
-        try:
-            return partition_metadata.decode(self._filesystem.read_file(file), file)
-        except FileNotFoundError:
-            return None
-        except CorruptCheckpoint as error:
-            logger.warning("%s", error)
-            return None
-
-    def _set_aside(self, directory: LogDirectory, key: TopicPartition, path: str) -> str:
-        target = f"{directory.path}/{renamed(*key, uuid.uuid4().hex, STRAY_SUFFIX)}"
-        logger.warning("[%s-%d] %s is no log of this cluster's topic, kept as %s", *key, path, target)
-        self._filesystem.rename(path, target)
-        return target
 
     # Logs
 
@@ -218,51 +192,35 @@ class LogManager:
     def create(self, topic: str, partition: int, topic_id: bytes, config: LogConfig) -> Log:
         """Makes the log of a new partition, in the directory that has the fewest; may be called from a thread.
 
-        Raises KafkaError (KAFKA_STORAGE_ERROR) where no directory is left or the partition's own may be offline, and
-        OSError, after which nothing is left of it.
+        Raises OSError, after which nothing is left of it; also where the partition's directory is, or may be, offline.
         """
         key = (topic, partition)
         assert key not in self._logs, key
         online = [directory for directory in self._directories if directory.failure is None]
         if not online or key in self.offline_partitions:
-            raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"The log directory of {topic}-{partition} is offline")
+            raise OSError(errno.EIO, f"The log directory of {topic}-{partition} is offline")
         directory = min(online, key=lambda directory: len(directory.logs))
-        path = f"{directory.path}/{directory_name(topic, partition)}"
         try:
-            log = self._make(directory, path, key, topic_id, config)
+            log = directory.make_log(key, topic_id, config, self._descriptors, self._now_ms())
         except OSError as error:
             if not is_disk_full(error):
                 self._take_offline(directory, error)
             raise
         directory.logs[key] = self._logs[key] = log
+        self._topic_ids[key] = topic_id
         return log
 
-    def _make(self, directory: LogDirectory, path: str, key: TopicPartition, topic_id: bytes, config: LogConfig) -> Log:
-        try:
-            self._filesystem.mkdir(path)
-        except FileExistsError:
-            self._set_aside(directory, key, path)
-            self._filesystem.mkdir(path)
-        try:
-            self._filesystem.write_file(
-                f"{path}/{partition_metadata.FILE_NAME}", [partition_metadata.encode(topic_id)], sync=False
-            )
-            return self._new_log(path, key, config)
-        except OSError:
-            with contextlib.suppress(OSError):
-                self._filesystem.remove_tree(path)
-            raise
-
-    def _new_log(self, path: str, key: TopicPartition, config: LogConfig) -> Log:
-        # Opening the empty files it finds opens no descriptor: the cache of them belongs to the loop's thread.
-        for suffix in (LOG_SUFFIX, *INDEX_SUFFIXES):
-            self._filesystem.close(self._filesystem.create(f"{path}/{file_prefix(0)}{suffix}"))
-        return Log.open(path, *key, config, self._filesystem, now_ms=self._now_ms(), descriptors=self._descriptors)
-
     def delete(self, topic: str, partition: int, topic_id: bytes) -> None:
-        """Deletes a partition's log: renamed at once, its files gone with the next `remove_deleted`. Raises OSError."""
+        """Deletes a partition's log: renamed at once, its files gone with the next `remove_deleted`. Raises OSError.
+
+        No effect where the log is another topic's of the same name. One in an offline directory is found to be a stray
+        at the next start.
+        """
         key = (topic, partition)
         log = self._logs.get(key)
+        if self._topic_ids.get(key, topic_id) != topic_id:
+            return
+        self._topic_ids.pop(key, None)
         self.offline_partitions.discard(key)
         if log is None:
             return
@@ -290,6 +248,14 @@ class LogManager:
         return sum(log.producers.expire(now_ms, self._producer_id_expiration_ms) for log in self.logs)
 
     # Durability
+
+    def rolled_logs(self) -> list[Log]:
+        """Logs with a finished segment that is not known to be on disk.
+
+        The broker flushes them soon (`Log.begin_flush(rolled_only=True)`): what lies below the recovery point is not
+        read after a crash.
+        """
+        return [log for log in self.logs if log.recovery_point < log.segments[-1].base_offset]
 
     def checkpoint(self) -> None:
         """Writes down how far each log is on disk, begins and is committed; may be called from a thread."""
@@ -333,9 +299,8 @@ class LogManager:
         directory.logs.clear()
         self.offline_partitions.update(lost)
         for key in lost:
-            log = self._logs.pop(key)
-            with contextlib.suppress(OSError):
-                log.close_files()
+            # Its descriptors stay, to be closed when others need the room: this may be any thread.
+            del self._logs[key]
         if self._on_offline is not None:
             self._on_offline(lost)
 

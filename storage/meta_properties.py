@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from protocol.uuid import uuid_to_text
+
 from .filesystem import Filesystem
 from .log_directory_error import LogDirectoryError
 
@@ -54,7 +56,7 @@ def decode(data: bytes, path: str) -> MetaProperties:
         raise LogDirectoryError(f"{path} has no usable cluster.id and node.id") from error
 
 
-def claim(directory: str, cluster_id: str, node_id: int, new_directory_id: str, filesystem: Filesystem) -> str:
+def claim(directory: str, cluster_id: str, node_id: int, filesystem: Filesystem) -> str:
     """Makes sure that a log directory belongs to this cluster and node, and returns its directory id.
 
     A directory without the file, or without a directory id in it, is given one. Raises LogDirectoryError where it
@@ -73,8 +75,18 @@ def claim(directory: str, cluster_id: str, node_id: int, new_directory_id: str, 
         raise LogDirectoryError(f"log directory {directory} belongs to node {found.node_id}, this is node {node_id}")
     if found.directory_id:
         return found.directory_id
-    filesystem.write_atomically(path, encode(MetaProperties(cluster_id, node_id, new_directory_id)))
-    return new_directory_id
+    claimed = MetaProperties(cluster_id, node_id, _new_directory_id())
+    filesystem.write_atomically(path, encode(claimed))
+    return claimed.directory_id
+
+
+def _new_directory_id() -> str:
+    import uuid  # Slow to import, and needed by a directory's first start alone.
+
+    # As Kafka: none that begins with a dash, which command lines take for an option.
+    while (directory_id := uuid_to_text(uuid.uuid4().bytes)).startswith("-"):
+        pass
+    return directory_id
 
 
 def _escape(value: str) -> str:

@@ -12,7 +12,7 @@ import logging
 import struct
 from collections.abc import Iterable
 
-from crc32c import crc32c
+from protocol.checksum import crc32c
 
 from .filesystem import Filesystem
 from .producer_state import NO_OFFSET, NO_SEQUENCE, AppendedBatch, ProducerEntry, ProducerStateManager

@@ -12,11 +12,10 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 from protocol.errors import MalformedFrame
-from protocol.record_batch import BatchHeader
 
 from .batch_scan import scan_batches
 from .descriptors import DescriptorCache
-from .leader_epochs import EpochStart, LeaderEpochs
+from .leader_epochs import UNDEFINED_EPOCH, EpochStart, LeaderEpochs
 from .log import Log
 from .producer_replay import reload_producers, replay_batch
 from .producer_snapshot import ProducerSnapshots
@@ -132,41 +131,40 @@ class Recovery:
 
     def _scan(self, segment: Segment) -> tuple[int, str | None]:
         """Checks a segment and makes its indexes anew: how many of its bytes are good, and why the rest is not."""
-        segment.create_files()
         segment.clear_indexes()
-        self.next_offset = max(self.next_offset, segment.base_offset)
+        next_offset = max(self.next_offset, segment.base_offset)
+        last_offset_max = segment.base_offset + RELATIVE_OFFSET_MAX
+        found = self._found
+        latest_epoch = found[-1].epoch if found else UNDEFINED_EPOCH
         end = 0
         file = segment.file
         file.pin()
         try:
             for position, header, batch in scan_batches(file.filesystem, file.descriptor(), 0, segment.size_bytes):
-                reason = self._contradiction(segment, header)
-                if reason is not None:
-                    return end, reason
-                epoch = header.partition_leader_epoch
-                if epoch >= 0 and (not self._found or epoch > self._found[-1].epoch):
-                    self._found.append(EpochStart(epoch, header.base_offset))
-                if header.producer_id >= 0:
+                base_offset, _, epoch, _, _, _, last_offset_delta, _, max_timestamp, producer_id, _, _, _ = header
+                last_offset = base_offset + last_offset_delta
+                if base_offset < next_offset:
+                    return end, f"a batch has offset {base_offset}, before {next_offset}"
+                if not base_offset <= last_offset <= last_offset_max:
+                    return end, f"a batch ends at offset {last_offset}, impossible from {base_offset}"
+                if epoch != latest_epoch and epoch >= 0:
+                    if epoch < latest_epoch:
+                        return end, f"a batch has leader epoch {epoch}, after {latest_epoch}"
+                    found.append(EpochStart(epoch, base_offset))
+                    latest_epoch = epoch
+                if producer_id >= 0:
                     replay_batch(self._producers, header, batch)
-                segment.note_batch(position, len(batch), header.last_offset, header.max_timestamp)
-                self.next_offset = header.next_offset
-                end = position + len(batch)
+                size_bytes = len(batch)
+                segment.note_batch(position, size_bytes, last_offset, max_timestamp)
+                next_offset = last_offset + 1
+                end = position + size_bytes
         except MalformedFrame as error:
             return end, str(error)
         finally:
+            self.next_offset = next_offset
             self.bytes_scanned += end
             file.unpin()
         return end, None
-
-    def _contradiction(self, segment: Segment, header: BatchHeader) -> str | None:
-        """Why a whole batch cannot stand where it does."""
-        if header.base_offset < self.next_offset:
-            return f"a batch has offset {header.base_offset}, before {self.next_offset}"
-        if not 0 <= header.last_offset_delta <= RELATIVE_OFFSET_MAX - (header.base_offset - segment.base_offset):
-            return f"a batch ends at offset {header.last_offset}, impossible from {header.base_offset}"
-        if self._found and 0 <= header.partition_leader_epoch < self._found[-1].epoch:
-            return f"a batch has leader epoch {header.partition_leader_epoch}, after {self._found[-1].epoch}"
-        return None
 
     def _cut(self, count: int, kept_bytes: int, reason: str) -> Cut:
         """Keeps `count` segments, the last of them up to `kept_bytes`."""

@@ -6,13 +6,12 @@ batch headers. Nothing here looks into a batch beyond its header.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Mapping
 
-from protocol.errors import ErrorCode, KafkaError, MalformedFrame
-from protocol.record_batch import HEADER_BYTES, LENGTH_PREFIX_BYTES, BatchHeader, read_header
+from protocol.record_batch import BatchHeader
 
 from . import offset_index, time_index
+from .batch_walk import header_at, walk_headers, walk_placements
 from .descriptors import CachedFile, DescriptorCache
 from .file_span import FileSpan
 from .index_file import IndexFile
@@ -28,9 +27,6 @@ RELATIVE_OFFSET_MAX = (1 << 31) - 1
 """How far a segment's last offset may lie above its base: indexes keep int32 offsets."""
 
 _POSITIONS_KNOWN_MAX = 64
-_WALK_WINDOW_BYTES = 4096
-# Base offset, batch length, magic and last offset delta out of a batch header.
-_PLACEMENT = struct.Struct(">qi4xb6xi")
 
 
 def file_prefix(base_offset: int) -> str:
@@ -98,21 +94,25 @@ class Segment:
     def create(
         cls, descriptors: DescriptorCache, directory: str, base_offset: int, config: LogConfig, now_ms: int
     ) -> Segment:
-        """Makes a segment and its files, empty whatever was there before."""
-        segment = cls(descriptors, directory, base_offset, config, now_ms)
-        segment.create_files()
-        for file in segment.files:
-            if segment.filesystem.size(file.descriptor()):
-                segment.filesystem.truncate(file.descriptor(), 0)
-        # Index files are written 128 entries at a time: no need to hold descriptors for them.
-        for file in segment.files[1:]:
-            file.close()
-        return segment
+        """Makes a segment and its files, empty whatever was there before.
 
-    def create_files(self) -> None:
-        """Makes those of the files that do not exist."""
-        for file in self.files:
-            file.create()
+        Leaves the descriptors alone until the first use, so that a thread may make logs by the thousand.
+        """
+        segment = cls(descriptors, directory, base_offset, config, now_ms)
+        filesystem = segment.filesystem
+        try:
+            for file in segment.files:
+                fd = filesystem.create(file.path)
+                try:
+                    if filesystem.size(fd):
+                        filesystem.truncate(fd, 0)
+                finally:
+                    filesystem.close(fd)
+        except OSError:
+            # An empty segment that stays would hide what the one before it goes on to hold.
+            segment.remove()
+            raise
+        return segment
 
     @property
     def files(self) -> tuple[CachedFile, CachedFile, CachedFile]:
@@ -123,6 +123,11 @@ class Segment:
     def indexes(self) -> tuple[IndexFile, IndexFile]:
         """The entries of the offset index and of the time index."""
         return self.offset_index.entries, self.time_index.entries
+
+    @property
+    def has_unsynced_indexes(self) -> bool:
+        """Whether a power loss may take something from the index files."""
+        return any(index.unsynced for index in self.indexes)
 
     # Appending
 
@@ -207,21 +212,11 @@ class Segment:
 
     def header_at(self, position: int) -> BatchHeader:
         """Reads the batch header at a position."""
-        return self._decode(self.read_bytes(position, HEADER_BYTES), 0, position)
+        return header_at(self.file, position, self.size_bytes)
 
     def headers(self, position: int = 0) -> Iterator[tuple[int, BatchHeader]]:
         """Walks over the batches from one that starts at `position` on, as (position, header)."""
-        window = b""
-        window_start = position
-        while position < self.size_bytes:
-            index = position - window_start
-            if index + HEADER_BYTES > len(window):
-                window = self.read_bytes(position, _WALK_WINDOW_BYTES)
-                window_start = position
-                index = 0
-            header = self._decode(window, index, position)
-            yield position, header
-            position += header.size_bytes
+        return walk_headers(self.file, position, self.size_bytes)
 
     def position_of(self, offset: int) -> int:
         """Where the first batch starts that ends at or after an offset; the end of the segment where there is none."""
@@ -230,7 +225,8 @@ class Segment:
         position = self._positions.get(offset)
         if position is not None:
             return position
-        for start, _, _, last_offset in self._placements(self.offset_index.lookup(offset).position):
+        known = self.offset_index.lookup(offset).position
+        for start, _, _, last_offset in walk_placements(self.file, known, self.size_bytes):
             if last_offset >= offset:
                 return start
         return self.size_bytes
@@ -254,7 +250,7 @@ class Segment:
         """The last end of a batch at most `max_bytes` after `start`, or of the first batch where that is larger."""
         limit = start + max_bytes
         known = max(start, self.offset_index.lookup_position(limit).position)
-        for position, end, base_offset, last_offset in self._placements(known):
+        for position, end, base_offset, last_offset in walk_placements(self.file, known, self.size_bytes):
             if end > limit:
                 if position == start and min_one_message:
                     self.remember(last_offset + 1, end)
@@ -277,39 +273,6 @@ class Segment:
         for _, header in self.headers(self.offset_index.last().position):
             next_offset = header.next_offset
         return next_offset
-
-    def _placements(self, position: int) -> Iterator[tuple[int, int, int, int]]:
-        """`headers` for those that only want to get past them: yields position, its end, base and last offset."""
-        window = b""
-        window_start = position
-        size_bytes = self.size_bytes
-        while position < size_bytes:
-            index = position - window_start
-            if index + HEADER_BYTES > len(window):
-                window = self.read_bytes(position, _WALK_WINDOW_BYTES)
-                window_start = position
-                index = 0
-            try:
-                base_offset, batch_length, magic, last_offset_delta = _PLACEMENT.unpack_from(window, index)
-            except struct.error:
-                raise self._corrupt(position, f"{len(window) - index} bytes are no batch header") from None
-            end = position + LENGTH_PREFIX_BYTES + batch_length
-            if magic != 2 or batch_length < HEADER_BYTES - LENGTH_PREFIX_BYTES or end > size_bytes:
-                self._decode(window, index, position)
-            yield position, end, base_offset, base_offset + last_offset_delta
-            position = end
-
-    def _decode(self, buffer: bytes, index: int, position: int) -> BatchHeader:
-        try:
-            header = read_header(buffer, index)
-        except MalformedFrame as error:
-            raise self._corrupt(position, str(error)) from error
-        if position + header.size_bytes > self.size_bytes:
-            raise self._corrupt(position, f"Batch of {header.size_bytes} bytes passes the end at {self.size_bytes}")
-        return header
-
-    def _corrupt(self, position: int, reason: str) -> KafkaError:
-        return KafkaError(ErrorCode.CORRUPT_MESSAGE, f"{self.file.path} at {position}: {reason}")
 
     # Changing
 
@@ -344,10 +307,14 @@ class Segment:
         self._positions.clear()
 
     def rebuild_indexes(self) -> None:
-        """Makes both indexes anew from the batch headers."""
+        """Makes both indexes anew from the batch headers, durable like the segment."""
         self.clear_indexes()
         for position, header in self.headers():
             self.note_batch(position, header.size_bytes, header.last_offset, header.max_timestamp)
+        self.finish()
+        for index in self.indexes:
+            self.filesystem.fdatasync(index.file.descriptor())
+            index.synced()
 
     def _load_largest_timestamp(self) -> None:
         """Finds the largest timestamp again after a cut: that of the last entry, or of a batch behind it."""
@@ -369,11 +336,6 @@ class Segment:
         """Writes what the indexes hold in memory to their files, not yet synced."""
         for index in self.indexes:
             index.write_out()
-
-    def indexes_synced(self) -> None:
-        """Notes that what is in the index files is durable."""
-        for index in self.indexes:
-            index.synced()
 
     def close(self) -> None:
         """Closes the descriptors that are not pinned."""
