@@ -1,5 +1,6 @@
 """An Ottla broker in a process of its own, as a user starts it: `python -m ottla serve` on a free port."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -85,7 +86,13 @@ class OttlaBroker:
             started = time.perf_counter()
             with (self.directory / "stderr").open("wb") as errors:
                 self._process = subprocess.Popen(
-                    command, cwd=_CHECKOUT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True
+                    command,
+                    cwd=_CHECKOUT,
+                    env=_environment(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    text=True,
                 )
             self._read_ready_line(self._process)
             self.start_s = time.perf_counter() - started
@@ -147,3 +154,8 @@ class OttlaBroker:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def _environment() -> dict[str, str]:
+    """This process's environment, with the bytecode cache that an installed package has."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}

@@ -84,9 +84,7 @@ class Broker:
         """
         self._on_failure = on_failure
         try:
-            self.metadata = await SqliteStore.open(
-                self._directory.metadata_path, durable=not self._directory.ephemeral
-            )
+            self.metadata = await SqliteStore.open(self._directory.metadata_path, durable=not self._directory.ephemeral)
         except StoreError as error:
             raise StartupError(str(error)) from error
         try:
@@ -141,16 +139,27 @@ class Broker:
 
     def _start_housekeeping(self) -> None:
         every = self._housekeeping.every
-        every(self.config.int("log.flush.offset.checkpoint.interval.ms"), "checkpoint", self.logs.checkpoint)
-        every(self.config.int("log.segment.delete.delay.ms"), "remove-deleted", self.logs.remove_deleted)
-        every(
-            self.config.int("producer.id.expiration.check.interval.ms"),
-            "expire-producers",
-            self._expire_producers,
-            blocking=False,
-        )
+        every(self.config.int("log.flush.offset.checkpoint.interval.ms"), "checkpoint", self._checkpoint)
+        every(self.config.int("log.segment.delete.delay.ms"), "remove-deleted", self._remove_deleted)
+        every(self.config.int("producer.id.expiration.check.interval.ms"), "expire-producers", self._expire_producers)
 
-    def _expire_producers(self) -> None:
+    async def _checkpoint(self) -> None:
+        """Sync what has been rolled and write down how far each log is on disk: a recovery need not read it again."""
+        for log in self.logs.rolled_logs():
+            flush = log.begin_flush(rolled_only=True)
+            try:
+                await asyncio.to_thread(flush.sync)
+            except OSError as error:
+                flush.release()
+                self.logs.fail(log, error)
+            else:
+                log.end_flush(flush)
+        await asyncio.to_thread(self.logs.checkpoint)
+
+    async def _remove_deleted(self) -> None:
+        await asyncio.to_thread(self.logs.remove_deleted)
+
+    async def _expire_producers(self) -> None:
         expired = self.logs.expire_producers()
         if expired:
             logger.info("%d idle producers are forgotten", expired)

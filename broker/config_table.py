@@ -90,18 +90,20 @@ LISTENERS = (
     Property(
         "socket.send.buffer.bytes",
         _INT,
-        102400,
+        -1,
         at_least(-1),
         _READ_ONLY,
-        "Size in bytes of a connection's send buffer in the kernel (SO_SNDBUF); -1 leaves it to the system.",
+        "Size in bytes of a connection's send buffer in the kernel (SO_SNDBUF); -1 leaves it to the system, which "
+        "fits it to the traffic. Kafka's default is 102400.",
     ),
     Property(
         "socket.receive.buffer.bytes",
         _INT,
-        102400,
+        -1,
         at_least(-1),
         _READ_ONLY,
-        "Size in bytes of a connection's receive buffer in the kernel (SO_RCVBUF); -1 leaves it to the system.",
+        "Size in bytes of a connection's receive buffer in the kernel (SO_RCVBUF); -1 leaves it to the system, which "
+        "fits it to the traffic. Kafka's default is 102400.",
     ),
     Property(
         "fetch.max.bytes",
@@ -183,15 +185,8 @@ LOGS = (
         60000,
         at_least(0),
         _READ_ONLY,
-        "How often in ms the recovery points are written, behind which a start after a crash need not look.",
-    ),
-    Property(
-        "log.flush.start.offset.checkpoint.interval.ms",
-        _INT,
-        60000,
-        at_least(0),
-        _READ_ONLY,
-        "How often in ms the log start offsets are written.",
+        "How often in ms it is written down how far each log is on disk and where it begins; a start after a crash "
+        "checks the logs from there.",
     ),
     Property(
         "producer.id.expiration.ms",

@@ -18,12 +18,15 @@ from __future__ import annotations
 import random
 from bisect import bisect_left, insort
 from collections import OrderedDict
+from typing import TYPE_CHECKING
 
 from protocol.errors import ErrorCode, KafkaError
-from protocol.messages.fetch import FetchPartition, FetchRequest
 
 from .clock import Clock
 from .partition import Partition
+
+if TYPE_CHECKING:
+    from protocol.messages.fetch import FetchPartition, FetchRequest
 
 NO_SESSION = 0
 INITIAL_EPOCH = 0

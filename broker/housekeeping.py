@@ -4,47 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 logger = logging.getLogger(__name__)
 
+# Kafka allows intervals of 0, which for a repeated job is "as often as you can": often enough is ten times a second.
+_INTERVAL_MS_MIN = 100
+
 
 class Housekeeping:
-    """Jobs that are repeated at an interval; what may block runs in a thread."""
+    """Jobs that are repeated at an interval, on the loop; what may block they hand to a thread."""
 
     def __init__(self) -> None:
         self._tasks: list[asyncio.Task[None]] = []
+        self._ending = asyncio.Event()
 
-    def every(self, interval_ms: int, name: str, job: Callable[[], None], *, blocking: bool = True) -> None:
+    def every(self, interval_ms: int, name: str, job: Callable[[], Awaitable[None]]) -> None:
         """Run the job again and again, the first time after one interval; an error is logged and not the end."""
-        self._tasks.append(
-            asyncio.get_running_loop().create_task(self._repeat(interval_ms, name, job, blocking), name=name)
-        )
+        repeated = self._repeat(max(interval_ms, _INTERVAL_MS_MIN) / 1000, name, job)
+        self._tasks.append(asyncio.get_running_loop().create_task(repeated, name=name))
 
     async def close(self) -> None:
-        """Begin no further run; one that is under way in a thread is waited for."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Begin no further run; those under way are waited for."""
+        self._ending.set()
+        await asyncio.gather(*self._tasks)
         self._tasks.clear()
 
-    async def _repeat(self, interval_ms: int, name: str, job: Callable[[], None], blocking: bool) -> None:
-        while True:
-            await asyncio.sleep(interval_ms / 1000)
+    async def _repeat(self, interval_seconds: float, name: str, job: Callable[[], Awaitable[None]]) -> None:
+        while not await self._ends_within(interval_seconds):
             try:
-                if blocking:
-                    await _in_thread(job)
-                else:
-                    job()
+                await job()
             except Exception:
                 logger.exception("The job %r failed and is tried again later", name)
 
-
-async def _in_thread(job: Callable[[], None]) -> None:
-    """Run the job in a thread; a cancellation is delivered only once the thread is done with it."""
-    run = asyncio.get_running_loop().run_in_executor(None, job)
-    try:
-        await asyncio.shield(run)
-    except asyncio.CancelledError:
-        await asyncio.wait([run])
-        raise
+    async def _ends_within(self, seconds: float) -> bool:
+        try:
+            await asyncio.wait_for(self._ending.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True

@@ -158,10 +158,13 @@ class Partition:
         its size if `min_one_message`. Raises KafkaError OFFSET_OUT_OF_RANGE or KAFKA_STORAGE_ERROR.
         """
         max_offset = self.last_stable_offset if committed else self.high_watermark
-        if offset == max_offset:
+        log = self.log
+        if offset == max_offset or (
+            max_bytes <= 0 and not min_one_message and log.log_start_offset <= offset < max_offset
+        ):
             return None
         try:
-            return self.log.read(offset, max_bytes, max_offset=max_offset, min_one_message=min_one_message)
+            return log.read(offset, max_bytes, max_offset=max_offset, min_one_message=min_one_message)
         except OSError as error:
             raise self.storage_error(error) from error
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from protocol.errors import ErrorCode, KafkaError
 from storage.log import Log
+from storage.log_config import LogConfig
 from storage.log_manager import LogManager, is_disk_full
 
 from .config import Config
@@ -112,19 +113,26 @@ class PartitionTable:
     def _make_logs(self, missing: Iterable[_Placed]) -> list[Log | None]:
         """Make those logs that are not there yet, in a thread; None stands for one that cannot be made."""
         made: list[Log | None] = []
+        configs: dict[bytes, LogConfig] = {}
+        failed: dict[str, Exception] = {}
         for topic, index in missing:
             log = self._logs.get(topic.name, index)
             if log is None:
+                if topic.topic_id not in configs:
+                    configs[topic.topic_id] = log_config(topic.configs, self._config)
                 try:
-                    log = self._logs.create(topic.name, index, topic.topic_id, log_config(topic.configs, self._config))
+                    log = self._logs.create(topic.name, index, topic.topic_id, configs[topic.topic_id])
                 except (OSError, KafkaError) as error:
-                    logger.error("[%s-%d] The log cannot be made: %s", topic.name, index, error)
+                    failed[topic.name] = error
             made.append(log)
+        for name, reason in failed.items():
+            logger.error("[%s] Not all logs can be made: %s", name, reason)
         return made
 
     def _add(self, placed: _Placed, log: Log | None) -> None:
         topic, index = placed
-        if log is None:
+        # A log that was made may be lost again by now, with its directory.
+        if log is None or self._logs.get(topic.name, index) is not log:
             self._offline.add((topic.topic_id, index))
             return
         partitions = self._by_id.get(topic.topic_id)

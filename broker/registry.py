@@ -76,7 +76,7 @@ class Route:
         response_class = getattr(messages, f"{api.name}Response")
         self.api = api
         self.version = version
-        self.flexible_request = {api.key: request_class.HEADER_FLEXIBLE_SINCE}
+        self.flexible_request: bool = request_class.has_flexible_header(version)
         self.flexible_response: bool = response_class.has_flexible_header(version)
         self.decode: Callable[[memoryview, int], tuple[Any, int]] = decoder(request_class, version)
         self.encode: Callable[[Any, list[Part]], None] = encoder(response_class, version)

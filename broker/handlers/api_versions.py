@@ -1,12 +1,17 @@
-"""ApiVersions v0-4: which versions of which APIs this broker serves.
+"""ApiVersions (key 18), versions 0-4: which versions of which APIs this broker serves.
 
-- v3 names the client's software (KIP-511): a name or version that is malformed is an INVALID_REQUEST.
+Behaviour
+- Lists the registry. Produce is advertised from 0, though only 3 and later are served (librdkafka 1.x looks for it).
 - A version that is not served is answered as version 0, with error 35 and the row of this API, so that the client can
-  come back with one that is. The response's header is version 0 whatever the body's (its schema says so).
-- Features (KIP-584): none is reported, and the epoch of the finalized ones is unknown. A client takes a feature as a
-  promise: transaction.version 2 would have Java and franz-go use transactions v2, and metadata.version is about
-  KRaft's own log, which is not here.
+  come back with one that is. The response's header is version 0 whatever the body's.
 - It asks no authorizer, as in Kafka.
+
+Versions: 3 the name and version of the client's software (KIP-511), INVALID_REQUEST where they are malformed, and
+features (KIP-584); 4 features may begin at 0 (KIP-1022).
+
+Omitted: features. None is reported, and the epoch of the finalized ones is unknown, since a client takes a feature as a
+promise: transaction.version 2 would have Java and franz-go use transactions v2, and metadata.version is about KRaft's
+own log, which is not here.
 """
 
 from __future__ import annotations

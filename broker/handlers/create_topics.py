@@ -1,12 +1,15 @@
-"""CreateTopics v2-7: make topics, or with validate_only say what would come of it (KIP-4).
+"""CreateTopics (key 19), versions 2-7: make topics, or with validate_only say what would come of it (KIP-4).
 
+Behaviour
 - Each topic has its own error; broker.core.controller.topic_creation holds the rules.
-- v4: -1 partitions or replicas are the broker's defaults (KIP-464); a real broker takes them in v2 and v3 as well.
-- v5: the answer shows partitions, replicas and all effective settings (KIP-525), if the client may DESCRIBE_CONFIGS
-  of the topic, else topic_config_error_code says so. v6: quotas may be reported (KIP-599). v7: topic ids (KIP-516).
 - It takes CREATE on the cluster or on the topic, else TOPIC_AUTHORIZATION_FAILED.
 - The answer comes when the topics can be used. After timeout_ms every topic is answered with REQUEST_TIMED_OUT, though
   it may be made later; with 0 or less nothing is begun, as in Kafka.
+
+Versions: 4 -1 partitions or replicas for the broker's defaults (KIP-464), which a real broker takes before, too; 5
+flexible, and the answer shows partitions, replicas and all effective settings (KIP-525), or in topic_config_error_code
+that the client lacks DESCRIBE_CONFIGS on the topic; 6 THROTTLING_QUOTA_EXCEEDED (KIP-599), never answered here; 7 topic
+ids (KIP-516).
 """
 
 from __future__ import annotations

@@ -1,10 +1,14 @@
-"""DeleteTopics v1-6: remove topics and all their records.
+"""DeleteTopics (key 20), versions 1-6: remove topics and all their records.
 
+Behaviour
 - Each topic has its own error; broker.core.controller.topic_deletion holds the rules.
-- v5: error messages (KIP-599). v6: by name or by id (KIP-516).
 - It takes DELETE on the topic; who may not DESCRIBE it learns nothing of it.
-- delete.topic.enable=false: TOPIC_DELETION_DISABLED, which before v3 was INVALID_REQUEST.
-- The answer comes when the topics are gone; timeout_ms is that of CreateTopics.
+- delete.topic.enable=false: TOPIC_DELETION_DISABLED, before version 3 INVALID_REQUEST.
+- The answer comes when the topics are gone. After timeout_ms every topic is answered with REQUEST_TIMED_OUT, though it
+  may be gone later; with 0 or less nothing is begun, as in Kafka.
+
+Versions: 4 flexible; 5 error messages, and THROTTLING_QUOTA_EXCEEDED (KIP-599), never answered here; 6 by name or by id
+(KIP-516).
 """
 
 from __future__ import annotations

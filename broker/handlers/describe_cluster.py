@@ -1,9 +1,11 @@
-"""DescribeCluster v0-2: the brokers, for admin clients (KIP-700).
+"""DescribeCluster (key 60), versions 0-2: the brokers, for admin clients (KIP-700).
 
-- v1: the endpoint type (KIP-919); a broker describes brokers (1) only, controllers (2) have no endpoint of their own.
-- v2: fenced brokers on request (KIP-1073); the metadata holds none.
+Behaviour
 - The controller is the broker that was asked: every broker takes the requests meant for a controller.
 - Everybody may ask, as in Kafka; only the authorized operations need DESCRIBE on the cluster.
+
+Versions: 1 the endpoint type (KIP-919), where controllers are a MISMATCHED_ENDPOINT_TYPE and anything but brokers an
+UNSUPPORTED_ENDPOINT_TYPE; 2 fenced brokers on request (KIP-1073), of which there are none.
 """
 
 from __future__ import annotations

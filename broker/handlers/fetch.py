@@ -28,11 +28,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import NamedTuple
 
 from protocol.errors import ErrorCode, KafkaError
 from protocol.messages.fetch import (
-    AbortedTransaction,
     EpochEndOffset,
     FetchableTopicResponse,
     FetchRequest,
@@ -41,27 +39,18 @@ from protocol.messages.fetch import (
     NodeEndpoint,
     PartitionData,
 )
-from storage.file_span import FileSpan
-from storage.leader_epochs import EpochEnd
 
 from ..context import RequestContext
+from ..fetch_reader import DOES_NOT_END_THE_WAIT, FetchReader, Reading, Row
 from ..fetch_sessions import FetchContext, FetchedPartition
-from ..metadata.image import TopicImage
-from ..partition import NO_EPOCH, Partition, PartitionWatcher
-from ..security.acl import CLUSTER_NAME, AclOperation, ResourceType
+from ..partition import PartitionWatcher
 from .leader_hint import leader_hint
 
 _READ_COMMITTED = 1
-_CONSUMER = -1
 _REPLICA_STATE_SINCE_VERSION = 15
 _STORAGE_ERROR_SINCE_VERSION = 6
 _LEADER_HINTS_SINCE_VERSION = 16
 _WITH_LEADER_HINT = (ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.FENCED_LEADER_EPOCH)
-_DOES_NOT_END_THE_WAIT = (
-    ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
-    ErrorCode.UNKNOWN_TOPIC_ID,
-    ErrorCode.TOPIC_AUTHORIZATION_FAILED,
-)
 
 
 def handle(ctx: RequestContext, request: FetchRequest) -> FetchResponse | asyncio.Future[FetchResponse]:
@@ -73,83 +62,54 @@ def handle(ctx: RequestContext, request: FetchRequest) -> FetchResponse | asynci
     return _Fetch(ctx, request, context).start()
 
 
-class _Row(NamedTuple):
-    """One partition of the response to be."""
-
-    wanted: FetchedPartition
-    partition: Partition | None
-    span: FileSpan | None
-    error: ErrorCode | None
-    diverging: EpochEnd | None
-
-
-class _Reading(NamedTuple):
-    """What one pass over the partitions found."""
-
-    rows: list[_Row]
-    size_bytes: int
-    final: bool
-    """Whether waiting for more would be of no use to the client."""
-
-    def release(self) -> None:
-        for row in self.rows:
-            if row.span is not None:
-                row.span.release()
-
-
 class _Fetch(PartitionWatcher):
     """One request; as a waiter, it counts the bytes committed to its partitions and reads them once."""
 
     __slots__ = (
-        "_allowed",
-        "_committed",
         "_context",
         "_ctx",
         "_future",
-        "_max_bytes",
         "_max_wait_ms",
         "_min_bytes",
         "_missing_bytes",
-        "_replica_id",
+        "_reader",
         "_watched",
     )
 
     def __init__(self, ctx: RequestContext, request: FetchRequest, context: FetchContext) -> None:
+        max_bytes = min(request.max_bytes, ctx.broker.config.int("fetch.max.bytes"))
         self._ctx = ctx
         self._context = context
-        self._committed = request.isolation_level == _READ_COMMITTED
         self._max_wait_ms = request.max_wait_ms
-        self._max_bytes = min(request.max_bytes, ctx.broker.config.int("fetch.max.bytes"))
-        self._min_bytes = min(request.min_bytes, self._max_bytes)
-        self._replica_id = (
-            request.replica_id if ctx.api_version < _REPLICA_STATE_SINCE_VERSION else request.replica_state.replica_id
+        self._min_bytes = min(request.min_bytes, max_bytes)
+        self._reader = FetchReader(
+            ctx,
+            context,
+            committed=request.isolation_level == _READ_COMMITTED,
+            max_bytes=max_bytes,
+            replica_id=(
+                request.replica_id
+                if ctx.api_version < _REPLICA_STATE_SINCE_VERSION
+                else request.replica_state.replica_id
+            ),
         )
-        self._allowed: dict[str, bool] = {}
 
     def start(self) -> FetchResponse | asyncio.Future[FetchResponse]:
         """Answer, or return the future of an answer."""
-        reading = self._read()
+        reading = self._reader.read()
         if reading.final or reading.size_bytes >= self._min_bytes or self._max_wait_ms <= 0:
             return self._respond(reading)
         try:
-            missing_bytes = self._min_bytes - self._available_bytes(reading)
+            missing_bytes = self._min_bytes - self._reader.available_bytes(reading)
         except KafkaError:
             # What could be read a moment ago cannot any more: reading again tells the client of which partition.
             missing_bytes = 0
             reading.release()
-            reading = self._read()
+            reading = self._reader.read()
         if missing_bytes <= 0:
             return self._respond(reading)
         reading.release()
         return self._park(missing_bytes)
-
-    def _available_bytes(self, reading: _Reading) -> int:
-        """Return what `min_bytes` is measured against: the limits cut at batches, and what lies behind is there, too."""
-        return sum(
-            row.partition.available_bytes(row.wanted.fetch_offset, row.wanted.max_bytes, committed=self._committed)
-            for row in reading.rows
-            if row.partition is not None and row.wanted.fetch_offset != row.partition.high_watermark
-        )
 
     # --- waiting -----------------------------------------------------------------------------------------------
 
@@ -176,7 +136,7 @@ class _Fetch(PartitionWatcher):
         if self._future.done():
             return
         try:
-            self._future.set_result(self._respond(self._read()))
+            self._future.set_result(self._respond(self._reader.read()))
         except Exception as error:
             self._future.set_exception(error)
 
@@ -189,127 +149,17 @@ class _Fetch(PartitionWatcher):
         for partition in self._watched:
             partition.unwatch(self)
 
-    # --- reading -----------------------------------------------------------------------------------------------
+    # --- answering ---------------------------------------------------------------------------------------------
 
-    def _read(self) -> _Reading:
-        """Read the partitions in the session's order, leaving out those of which there is nothing new to tell."""
-        rows: list[_Row] = []
-        reading = _Reading(rows, 0, True)
+    def _respond(self, reading: Reading) -> FetchResponse:
+        """Make the response, which owns the reading's spans from now on."""
         try:
-            return self._read_into(rows)
+            return self._make_response(reading)
         except BaseException:
             reading.release()
             raise
 
-    def _read_into(self, rows: list[_Row]) -> _Reading:
-        incremental = self._context.session is not None
-        allowed = self._allowed
-        left_bytes = self._max_bytes
-        size_bytes = 0
-        may_wait = False
-        failed = False
-        for wanted in self._context.partitions.values():
-            partition = wanted.partition
-            if partition is None or not partition.hosted:
-                partition = self._find(wanted)
-            topic = wanted.topic
-            if topic and not (allowed[topic] if topic in allowed else self._authorize(topic)):
-                wanted.partition = None
-                rows.append(_Row(wanted, None, None, ErrorCode.TOPIC_AUTHORIZATION_FAILED, None))
-                continue
-            if partition is None:
-                error = self._absence(wanted)
-                failed = failed or error not in _DOES_NOT_END_THE_WAIT
-                rows.append(_Row(wanted, None, None, error, None))
-                continue
-            may_wait = True
-            if (
-                wanted.fetch_offset == partition.high_watermark
-                and (wanted.current_leader_epoch in (NO_EPOCH, partition.leader_epoch))
-                and wanted.last_fetched_epoch == NO_EPOCH
-                and self._replica_id < 0
-            ):
-                # At the end, as most partitions of most fetches are: nothing to read, and often nothing to say.
-                if not (
-                    incremental
-                    and wanted.told_high_watermark == partition.high_watermark
-                    and wanted.told_log_start_offset == partition.log_start_offset
-                ):
-                    rows.append(_Row(wanted, partition, None, None, None))
-                continue
-            try:
-                row = self._read_partition(wanted, partition, left_bytes, size_bytes == 0)
-            except KafkaError as error:
-                failed = True
-                rows.append(_Row(wanted, partition, None, error.code, None))
-                continue
-            rows.append(row)
-            if row.span is not None:
-                size_bytes += len(row.span)
-                left_bytes = max(0, left_bytes - len(row.span))
-            elif row.diverging is not None:
-                failed = True
-        return _Reading(rows, size_bytes, failed or not may_wait)
-
-    def _read_partition(
-        self, wanted: FetchedPartition, partition: Partition, left_bytes: int, min_one_message: bool
-    ) -> _Row:
-        partition.check_leader_epoch(wanted.current_leader_epoch)
-        if self._replica_id >= 0:
-            raise KafkaError(
-                ErrorCode.NOT_LEADER_OR_FOLLOWER
-                if wanted.current_leader_epoch == NO_EPOCH
-                else ErrorCode.UNKNOWN_LEADER_EPOCH
-            )
-        if wanted.last_fetched_epoch != NO_EPOCH:
-            diverging = partition.diverging_epoch(wanted.last_fetched_epoch, wanted.fetch_offset)
-            if diverging is not None:
-                return _Row(wanted, partition, None, None, diverging)
-        span = partition.read(
-            wanted.fetch_offset,
-            min(wanted.max_bytes, left_bytes),
-            committed=self._committed,
-            min_one_message=min_one_message,
-        )
-        return _Row(wanted, partition, span, None, None)
-
-    def _find(self, wanted: FetchedPartition) -> Partition | None:
-        """Look the partition up, and the name of a topic that is given by id."""
-        table = self._ctx.broker.partitions
-        name_or_id = wanted.key[0]
-        if isinstance(name_or_id, str):
-            partition = table.get(name_or_id, wanted.index)
-        else:
-            partition = table.get_by_id(name_or_id, wanted.index)
-            known = self._known_topic(wanted)
-            if known is not None:
-                wanted.topic = known.name
-        wanted.partition = partition
-        return partition
-
-    def _known_topic(self, wanted: FetchedPartition) -> TopicImage | None:
-        image = self._ctx.broker.images.current
-        name_or_id = wanted.key[0]
-        if isinstance(name_or_id, str):
-            return image.topics.get(name_or_id)
-        return image.topics_by_id.get(name_or_id)
-
-    def _absence(self, wanted: FetchedPartition) -> ErrorCode:
-        by_id = not isinstance(wanted.key[0], str)
-        return self._ctx.broker.partitions.absence(self._known_topic(wanted), wanted.index, by_id=by_id)
-
-    def _authorize(self, topic: str) -> bool:
-        """Ask once a request for each topic; a follower needs the cluster's permission instead."""
-        if self._replica_id < 0:
-            allowed = self._ctx.authorize(AclOperation.READ, ResourceType.TOPIC, topic)
-        else:
-            allowed = self._ctx.authorize(AclOperation.CLUSTER_ACTION, ResourceType.CLUSTER, CLUSTER_NAME)
-        self._allowed[topic] = allowed
-        return allowed
-
-    # --- answering ---------------------------------------------------------------------------------------------
-
-    def _respond(self, reading: _Reading) -> FetchResponse:
+    def _make_response(self, reading: Reading) -> FetchResponse:
         context = self._context
         if context.overtaken:
             reading.release()
@@ -334,8 +184,7 @@ class _Fetch(PartitionWatcher):
         response.session_id = context.session_id()
         return response
 
-    def _answer(self, row: _Row, response: FetchResponse) -> PartitionData:
-        aborted: list[AbortedTransaction] | None = [] if self._committed else None
+    def _answer(self, row: Row, response: FetchResponse) -> PartitionData:
         partition = row.partition
         if row.error is not None or partition is None:
             assert row.error is not None
@@ -346,7 +195,7 @@ class _Fetch(PartitionWatcher):
             high_watermark=partition.high_watermark,
             last_stable_offset=partition.last_stable_offset,
             log_start_offset=partition.log_start_offset,
-            aborted_transactions=aborted,
+            aborted_transactions=[] if self._reader.committed else None,
             records=row.span if row.span is not None else b"",
         )
         if row.diverging is not None:
@@ -362,11 +211,11 @@ class _Fetch(PartitionWatcher):
             partition_index=wanted.index,
             error_code=error,
             high_watermark=-1,
-            aborted_transactions=[] if error in _DOES_NOT_END_THE_WAIT else None,
+            aborted_transactions=[] if error in DOES_NOT_END_THE_WAIT else None,
             records=b"",
         )
         if version >= _LEADER_HINTS_SINCE_VERSION and error in _WITH_LEADER_HINT:
-            topic = self._known_topic(wanted)
+            topic = self._reader.known_topic(wanted)
             if topic is not None:
                 hint = leader_hint(self._ctx, topic, wanted.index)
                 answer.current_leader = LeaderIdAndEpoch(leader_id=hint.leader_id, leader_epoch=hint.leader_epoch)

@@ -1,11 +1,16 @@
-"""InitProducerId v0-5: the id with which an idempotent producer numbers its batches (KIP-98).
+"""InitProducerId (key 22), versions 0-5: the id with which an idempotent producer numbers its batches (KIP-98).
 
-- Without a transactional id everybody gets a new id with epoch 0, whatever id and epoch a v3 client says it had
-  (KIP-360): only one of the two is an INVALID_REQUEST.
+Behaviour
+- Without a transactional id everybody gets a new id with epoch 0, whatever id and epoch the client had before. One of
+  the two without the other is an INVALID_REQUEST.
 - It takes IDEMPOTENT_WRITE on the cluster or WRITE on any topic (KIP-679), else CLUSTER_AUTHORIZATION_FAILED.
-- v4 and v5 name errors of transactions only (PRODUCER_FENCED, TRANSACTION_ABORTABLE).
+- While no new block of ids can be reserved, COORDINATOR_LOAD_IN_PROGRESS, as in Kafka: the client tries again.
 
-Omitted: transactions. A transactional id is answered with UNSUPPORTED_VERSION, after the checks that Kafka makes first.
+Versions: 2 flexible; 3 the id and epoch that the client had (KIP-360); 4 and 5 errors of transactions (KIP-588,
+KIP-890).
+
+Omitted: transactions. A transactional id is answered with UNSUPPORTED_VERSION, after the checks that Kafka makes first:
+WRITE on it (TRANSACTIONAL_ID_AUTHORIZATION_FAILED), and that it is not empty (INVALID_REQUEST).
 """
 
 from __future__ import annotations

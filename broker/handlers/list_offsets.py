@@ -48,11 +48,13 @@ _SINCE_VERSION = {
     _LATEST_TIERED: 9,
     _EARLIEST_PENDING_UPLOAD: 11,
 }
+_LEADER_EPOCH_SINCE_VERSION = 4
 _READ_COMMITTED = 1
+_NO_TIMESTAMP = -1
 
 
 class _Search(NamedTuple):
-    """A partition's answer that is still to be looked for on the disk."""
+    """What is asked of one partition, and the answer to be filled in."""
 
     topic: str
     wanted: ListOffsetsPartition
@@ -83,10 +85,11 @@ def handle(
                     raise KafkaError(ErrorCode.INVALID_REQUEST)
                 if wanted.timestamp < 0 and ctx.api_version < _SINCE_VERSION.get(wanted.timestamp, 1 << 15):
                     raise KafkaError(ErrorCode.UNSUPPORTED_VERSION)
+                search = _Search(topic.name, wanted, answer)
                 if wanted.timestamp >= 0 or wanted.timestamp == _MAX_TIMESTAMP:
-                    searches.append(_Search(topic.name, wanted, answer))
+                    searches.append(search)
                 else:
-                    _answer_at_once(answer, _find(ctx, topic.name, wanted), wanted.timestamp, committed)
+                    _answer_at_once(ctx, search, committed)
             except KafkaError as error:
                 answer.error_code = error.code
     response = ListOffsetsResponse(topics=list(topics.values()))
@@ -105,15 +108,22 @@ def _find(ctx: RequestContext, topic: str, wanted: ListOffsetsPartition) -> Part
     return partition
 
 
-def _answer_at_once(
-    answer: ListOffsetsPartitionResponse, partition: Partition, timestamp: int, committed: bool
-) -> None:
+def _answer_at_once(ctx: RequestContext, search: _Search, committed: bool) -> None:
+    partition = _find(ctx, search.topic, search.wanted)
+    timestamp = search.wanted.timestamp
     if timestamp == _LATEST:
-        answer.offset = partition.last_stable_offset if committed else partition.high_watermark
-        answer.leader_epoch = partition.leader_epoch
+        offset = partition.last_stable_offset if committed else partition.high_watermark
+        _fill_in(ctx, search.answer, TimestampAndOffset(_NO_TIMESTAMP, offset, partition.leader_epoch))
     elif timestamp in (_EARLIEST, _EARLIEST_LOCAL):
-        answer.offset = partition.log_start_offset
-        answer.leader_epoch = partition.epoch_of(answer.offset)
+        offset = partition.log_start_offset
+        _fill_in(ctx, search.answer, TimestampAndOffset(_NO_TIMESTAMP, offset, partition.epoch_of(offset)))
+
+
+def _fill_in(ctx: RequestContext, answer: ListOffsetsPartitionResponse, found: TimestampAndOffset) -> None:
+    answer.timestamp = found.timestamp
+    answer.offset = found.offset
+    if ctx.api_version >= _LEADER_EPOCH_SINCE_VERSION:
+        answer.leader_epoch = found.leader_epoch
 
 
 async def _search_all(
@@ -129,7 +139,6 @@ async def _search_all(
 
 
 def _search(ctx: RequestContext, search: _Search, committed: bool) -> None:
-    answer = search.answer
     partition = _find(ctx, search.topic, search.wanted)
     timestamp = search.wanted.timestamp
     try:
@@ -141,6 +150,4 @@ def _search(ctx: RequestContext, search: _Search, committed: bool) -> None:
         raise partition.storage_error(error) from error
     visible = partition.last_stable_offset if committed else partition.high_watermark
     if found is not None and found.offset < visible:
-        answer.timestamp = found.timestamp
-        answer.offset = found.offset
-        answer.leader_epoch = found.leader_epoch
+        _fill_in(ctx, search.answer, found)

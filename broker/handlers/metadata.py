@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from protocol.errors import ErrorCode, KafkaError
 from protocol.messages.metadata import (
@@ -169,6 +169,17 @@ def _absence(name: str) -> ErrorCode:
     return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
 
 
+class _Placement(NamedTuple):
+    """What the partitions of one placement have in common."""
+
+    error: ErrorCode
+    leader: int
+    leader_epoch: int
+    replicas: list[int]
+    isr: list[int]
+    offline: list[int]
+
+
 class _Describer:
     """Describes topics of the current image to the clients of one listener, in one version."""
 
@@ -178,6 +189,7 @@ class _Describer:
         self._node_id = ctx.broker.node_id
         self._version = ctx.api_version
         self._reachable = {node_id for node_id in self._image.brokers if ctx.advertised(node_id) is not None}
+        self._placements: dict[PartitionImage, _Placement] = {}
 
     def topic(self, topic: TopicImage) -> MetadataResponseTopic:
         return MetadataResponseTopic(
@@ -189,7 +201,23 @@ class _Describer:
         )
 
     def _partition(self, topic: TopicImage, index: int, image: PartitionImage) -> MetadataResponsePartition:
-        offline = [node_id for node_id in image.replicas if self._is_offline(topic, index, node_id)]
+        placement = self._placements.get(image)
+        if placement is None:
+            gone = [node_id for node_id in image.replicas if node_id not in self._image.brokers]
+            placement = self._placements[image] = self._place(image, gone)
+        if self._partitions.absence(topic, index) is ErrorCode.KAFKA_STORAGE_ERROR:  # this broker's log has failed
+            placement = self._place(image, [*placement.offline, self._node_id])
+        return MetadataResponsePartition(
+            error_code=placement.error,
+            partition_index=index,
+            leader_id=placement.leader,
+            leader_epoch=placement.leader_epoch,
+            replica_nodes=placement.replicas,
+            isr_nodes=placement.isr,
+            offline_replicas=placement.offline,
+        )
+
+    def _place(self, image: PartitionImage, offline: list[int]) -> _Placement:
         replicas, isr = list(image.replicas), list(image.isr)
         leader, error = image.leader, ErrorCode.NONE
         if leader not in self._image.brokers or leader in offline:
@@ -202,21 +230,7 @@ class _Describer:
             replicas = [node_id for node_id in replicas if node_id in self._reachable]
             isr = [node_id for node_id in isr if node_id in self._reachable]
             error = ErrorCode.REPLICA_NOT_AVAILABLE
-        return MetadataResponsePartition(
-            error_code=error,
-            partition_index=index,
-            leader_id=leader,
-            leader_epoch=self._image.current_epoch(image),
-            replica_nodes=replicas,
-            isr_nodes=isr,
-            offline_replicas=offline,
-        )
-
-    def _is_offline(self, topic: TopicImage, index: int, node_id: int) -> bool:
-        """Whether a replica's broker is gone or, as far as this broker knows, its log directory has failed."""
-        if node_id == self._node_id:
-            return self._partitions.absence(topic, index) is ErrorCode.KAFKA_STORAGE_ERROR
-        return node_id not in self._image.brokers
+        return _Placement(error, leader, self._image.current_epoch(image), replicas, isr, offline)
 
 
 # --- the whole -----------------------------------------------------------------------------------------------------

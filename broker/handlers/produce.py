@@ -1,7 +1,7 @@
 """Produce (key 0), versions 3-13.
 
 Behaviour
-- Each partition takes exactly one record batch, checked from its header and stored as it came (DESIGN: no records are
+- Each partition takes exactly one record batch, checked from its header and stored as it came (no record is
   looked at), and answers for itself: one partition's error does not hinder another's append.
 - acks 1 and -1 are answered once the batch is in the log, -1 only where enough replicas are in sync
   (NOT_ENOUGH_REPLICAS); acks 0 gets no response, and on an error its connection is closed. Any other acks:
@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from protocol.compression import ZSTD
 from protocol.errors import ErrorCode, KafkaError
 from protocol.messages.produce import (
     LeaderIdAndEpoch,
@@ -35,7 +36,7 @@ from protocol.messages.produce import (
     TopicProduceData,
     TopicProduceResponse,
 )
-from protocol.record_batch import CODEC_MASK, TRANSACTIONAL_BIT, ZSTD
+from protocol.record_batch import CODEC_MASK, TRANSACTIONAL_BIT
 
 from ..context import RequestContext
 from ..metadata.image import TopicImage

@@ -70,7 +70,7 @@ def plan_creation(
             message = f"Creation of internal topic {FORBIDDEN_TOPIC} is prohibited."
             results[topic.name] = KafkaError(ErrorCode.INVALID_REQUEST, message)
         elif not may_create(topic.name):
-            results[topic.name] = KafkaError(ErrorCode.TOPIC_AUTHORIZATION_FAILED, None)
+            results[topic.name] = KafkaError(ErrorCode.TOPIC_AUTHORIZATION_FAILED, "Authorization failed.")
         else:
             admitted.append(topic)
     asked_for = sum(max(0, topic.partition_count_or(defaults.partition_count)) for topic in admitted)

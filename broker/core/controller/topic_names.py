@@ -30,15 +30,19 @@ class NameCollisions:
     """Finds names that differ only in `.` against `_`, which names of metrics cannot tell apart."""
 
     def __init__(self, names: Iterable[str]) -> None:
-        self._taken = {_folded(name): name for name in names if _may_collide(name)}
+        self._names = names
+        self._taken: dict[str, str] | None = None  # by folded name; made when the first name asks for it
 
     def claim(self, name: str) -> None:
         """Take a name; raises KafkaError(INVALID_TOPIC_EXCEPTION) if it collides with one that is taken."""
-        if _may_collide(name):
-            taken = self._taken.setdefault(_folded(name), name)
-            if taken != name:
-                message = f"Topic '{name}' collides with existing topic: {taken}"
-                raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, message)
+        if not _may_collide(name):
+            return
+        if self._taken is None:
+            self._taken = {_folded(other): other for other in self._names if _may_collide(other)}
+        taken = self._taken.setdefault(_folded(name), name)
+        if taken != name:
+            message = f"Topic '{name}' collides with existing topic: {taken}"
+            raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, message)
 
 
 def _may_collide(name: str) -> bool:

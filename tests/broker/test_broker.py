@@ -1,0 +1,215 @@
+"""Whole brokers inside the test's own process: several beside each other, and disks that fail under them."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError as ClientError
+
+from broker.broker import Broker
+from broker.clock import Clock
+from broker.config import Config, StartupError
+from broker.data_directory import DataDirectory
+from storage.filesystem import Filesystem
+
+
+class FailingDisk(Filesystem):
+    """A file system whose writes to log files fail with the error that the test sets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.error: int | None = None
+
+    def pwrite(self, fd: int, data: bytes | bytearray | memoryview, position: int) -> int:
+        if self.error is not None and os.readlink(f"/proc/self/fd/{fd}").endswith(".log"):
+            raise OSError(self.error, os.strerror(self.error))
+        return super().pwrite(fd, data, position)
+
+
+@asynccontextmanager
+async def running(
+    path: Path,
+    filesystem: Filesystem | None = None,
+    on_failure: Callable[[], None] = lambda: None,
+    settings: dict[str, str] | None = None,
+) -> AsyncIterator[Broker]:
+    filesystem = filesystem or Filesystem()
+    directory = DataDirectory(str(path), filesystem)
+    config = Config({"listeners": "PLAINTEXT://127.0.0.1:0", **(settings or {})})
+    broker = Broker(config, directory, clock=Clock(), filesystem=filesystem)
+    try:
+        await broker.start(on_failure)
+        try:
+            yield broker
+        finally:
+            await broker.stop()
+    finally:
+        directory.close()
+
+
+def address(broker: Broker) -> str:
+    [(host, port)] = broker.endpoints()
+    return f"{host}:{port}"
+
+
+async def produce(broker: Broker, topic: str, *values: bytes) -> list[int]:
+    producer = AIOKafkaProducer(bootstrap_servers=address(broker), request_timeout_ms=1_000, retry_backoff_ms=10)
+    await producer.start()
+    try:
+        return [(await producer.send_and_wait(topic, value)).offset for value in values]
+    finally:
+        await producer.stop()
+
+
+async def consume(broker: Broker, topic: str, count: int) -> list[bytes]:
+    consumer = AIOKafkaConsumer(bootstrap_servers=address(broker), auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        consumer.assign([TopicPartition(topic, 0)])
+        return [(await asyncio.wait_for(consumer.getone(), 20)).value for _ in range(count)]
+    finally:
+        await consumer.stop()
+
+
+async def eventually(attempt: Callable[[], Awaitable[object]]) -> None:
+    """Try again until the attempt no longer fails in the client."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await attempt()
+            except ClientError:
+                await asyncio.sleep(0.01)
+            else:
+                return
+
+
+async def test_two_brokers_in_one_process_know_nothing_of_each_other(tmp_path: Path) -> None:
+    async with running(tmp_path / "a") as first, running(tmp_path / "b") as second:
+        assert first.cluster_id != second.cluster_id
+        assert await produce(first, "orders", b"one", b"two") == [0, 1]
+        assert await produce(second, "orders", b"other") == [0]
+        assert await consume(first, "orders", 2) == [b"one", b"two"]
+        assert await consume(second, "orders", 1) == [b"other"]
+
+
+async def test_everything_is_there_after_a_restart_and_the_epoch_has_risen(tmp_path: Path) -> None:
+    async with running(tmp_path) as broker:
+        cluster_id = broker.cluster_id
+        await produce(broker, "orders", b"one")
+        topic_id = broker.images.current.topics["orders"].topic_id
+        assert broker.images.current.leader_epoch("orders", 0) == 0
+    async with running(tmp_path) as broker:
+        assert broker.cluster_id == cluster_id
+        assert broker.images.current.topics["orders"].topic_id == topic_id
+        assert broker.images.current.leader_epoch("orders", 0) == 1
+        assert await produce(broker, "orders", b"two") == [1]
+        assert await consume(broker, "orders", 2) == [b"one", b"two"]
+
+
+async def test_a_full_disk_is_an_error_to_the_producer_and_passes(tmp_path: Path) -> None:
+    disk = FailingDisk()
+    async with running(tmp_path, disk) as broker:
+        await produce(broker, "orders", b"one")
+        disk.error = errno.ENOSPC
+        with pytest.raises(ClientError):
+            await asyncio.wait_for(produce(broker, "orders", b"lost"), 20)
+        assert broker.logs.online_directories
+        disk.error = None
+        assert await produce(broker, "orders", b"two") == [1]
+        assert await consume(broker, "orders", 2) == [b"one", b"two"]
+
+
+async def test_a_broken_disk_takes_its_directory_offline_and_the_last_one_ends_the_broker(tmp_path: Path) -> None:
+    disk = FailingDisk()
+    failed = asyncio.Event()
+    async with running(tmp_path, disk, failed.set) as broker:
+        await produce(broker, "orders", b"one")
+        disk.error = errno.EIO
+        with pytest.raises(ClientError):
+            await asyncio.wait_for(produce(broker, "orders", b"lost"), 20)
+        await asyncio.wait_for(failed.wait(), 10)
+        assert broker.failed
+        assert not broker.logs.online_directories
+    async with running(tmp_path) as broker:
+        assert await consume(broker, "orders", 1) == [b"one"]
+
+
+async def test_other_log_directories_go_on_serving(tmp_path: Path) -> None:
+    disk = FailingDisk()
+    failed = asyncio.Event()
+    directories = f"{tmp_path}/disk1,{tmp_path}/disk2"
+    async with running(tmp_path / "d", disk, failed.set, {"log.dirs": directories}) as broker:
+        await produce(broker, "first", b"1")
+        await produce(broker, "second", b"2")
+        disk.error = errno.EIO
+        with pytest.raises(ClientError):
+            await asyncio.wait_for(produce(broker, "first", b"lost"), 20)
+        disk.error = None
+        await eventually(lambda: produce(broker, "second", b"3"))
+        assert await consume(broker, "second", 2) == [b"2", b"3"]
+        assert len(broker.logs.online_directories) == 1
+        assert not failed.is_set()
+
+
+async def test_a_port_in_use_is_one_sentence_and_leaves_nothing_open(tmp_path: Path) -> None:
+    async with running(tmp_path / "a") as first:
+        port = first.endpoints()[0][1]
+        with pytest.raises(StartupError, match=f"Port {port} is in use"):
+            async with running(tmp_path / "b", settings={"listeners": f"PLAINTEXT://127.0.0.1:{port}"}):
+                pass
+    async with running(tmp_path / "b"):
+        pass
+
+
+async def test_metadata_that_is_no_database_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "metadata.db").write_bytes(b"something else entirely" * 100)
+    with pytest.raises(StartupError, match=r"metadata\.db"):
+        async with running(tmp_path):
+            pass
+
+
+async def test_a_log_directory_of_another_cluster_is_refused(tmp_path: Path) -> None:
+    async with running(tmp_path / "a") as broker:
+        await produce(broker, "orders", b"one")
+    with pytest.raises(StartupError, match="belongs to cluster"):
+        async with running(tmp_path / "b", settings={"log.dirs": f"{tmp_path}/a/broker-0"}):
+            pass
+
+
+async def test_a_checkpoint_spares_the_next_start_what_has_been_rolled(tmp_path: Path) -> None:
+    settings = {"log.segment.bytes": str(1 << 20), "log.flush.offset.checkpoint.interval.ms": "0"}
+    async with running(tmp_path, settings=settings) as broker:
+        await produce(broker, "orders", *[os.urandom(500_000) for _ in range(5)])
+        log = broker.logs.get("orders", 0)
+        assert log is not None
+        async with asyncio.timeout(30):
+            while log.recovery_point < log.segments[-1].base_offset:
+                await asyncio.sleep(0.01)
+        checkpoint = tmp_path / "broker-0" / "recovery-point-offset-checkpoint"
+        async with asyncio.timeout(30):
+            while not (checkpoint.exists() and f"orders 0 {log.recovery_point}" in checkpoint.read_text()):
+                await asyncio.sleep(0.01)
+        assert 0 < log.recovery_point < 5
+
+
+async def test_a_failed_sync_takes_the_directory_offline_and_is_not_tried_again(tmp_path: Path) -> None:
+    class NoSync(Filesystem):
+        syncs = 0
+
+        def fdatasync(self, fd: int) -> None:
+            NoSync.syncs += 1
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    failed = asyncio.Event()
+    settings = {"log.segment.bytes": str(1 << 20), "log.flush.offset.checkpoint.interval.ms": "0"}
+    async with running(tmp_path, NoSync(), failed.set, settings) as broker:
+        await produce(broker, "orders", *[os.urandom(500_000) for _ in range(5)])
+        await asyncio.wait_for(failed.wait(), 30)
+    assert NoSync.syncs == 1

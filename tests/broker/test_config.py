@@ -1,0 +1,107 @@
+"""Config: what the broker is told, checked before it starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from broker.config import Config, StartupError
+
+
+def test_defaults() -> None:
+    config = Config()
+    assert config.int("num.partitions") == 1
+    assert config.bool("auto.create.topics.enable") is True
+    assert config.str("log.message.timestamp.type") == "CreateTime"
+    assert config.list("log.cleanup.policy") == ["delete"]
+    assert config.optional_str("broker.rack") is None
+    assert config.value("log.roll.ms") is None
+    assert not config.given("num.partitions")
+
+
+def test_settings_hold_over_defaults() -> None:
+    config = Config({"num.partitions": " 3 ", "broker.rack": "r1", "log.dirs": "/a, /b"})
+    assert config.int("num.partitions") == 3
+    assert config.given("num.partitions")
+    assert config.optional_str("broker.rack") == "r1"
+    assert config.log_dirs == ["/a", "/b"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (
+            {"log.retension.ms": "1"},
+            "There is no property 'log.retension.ms'; the nearest is 'log.retention.ms', "
+            "and --list-config shows them all.",
+        ),
+        (
+            {"Num.Partitions": "1"},
+            "There is no property 'Num.Partitions'; the nearest is 'num.partitions', and --list-config shows them all.",
+        ),
+        ({"num.partitions": "0"}, "Invalid value 0 for configuration num.partitions: Value must be at least 1."),
+        ({"log.dirs": ""}, "Invalid value  for configuration log.dirs: Configuration 'log.dirs' must not be empty."),
+        ({"log.roll.ms": "0"}, "log.roll.ms must be at least 1."),
+        ({"log.roll.jitter.ms": "-1"}, "log.roll.jitter.ms must be at least 0."),
+        ({"log.retention.ms": "0"}, "log.retention.ms must be -1 for ever, or at least 1."),
+        ({"log.retention.hours": "0"}, "log.retention.hours must be -1 for ever, or at least 1."),
+        ({"node.id": "-1"}, "Invalid value -1 for configuration node.id: Value must be at least 0."),
+        ({"broker.id": "-1"}, "broker.id must be at least 0."),
+        ({"broker.id": "1", "node.id": "2"}, "node.id and broker.id must have the same value where both are given."),
+        (
+            {"listeners": "nowhere"},
+            "listeners has 'nowhere', which is not NAME://HOST:PORT (an IPv6 address stands in brackets).",
+        ),
+    ],
+)
+def test_a_bad_setting_is_one_sentence(settings: dict[str, str], sentence: str) -> None:
+    with pytest.raises(StartupError) as refused:
+        Config(settings)
+    assert str(refused.value) == sentence
+
+
+def test_a_property_that_another_replaces_is_not_judged() -> None:
+    Config({"log.retention.hours": "0", "log.retention.ms": "5"})
+
+
+@pytest.mark.parametrize(
+    ("settings", "node_id"),
+    [({}, 0), ({"node.id": "3"}, 3), ({"broker.id": "4"}, 4), ({"broker.id": "5", "node.id": "5"}, 5)],
+)
+def test_node_id(settings: dict[str, str], node_id: int) -> None:
+    assert Config(settings).node_id == node_id
+
+
+@pytest.mark.parametrize(
+    ("settings", "log_dirs"),
+    [
+        ({}, []),
+        ({"log.dir": "/a"}, ["/a"]),
+        ({"log.dirs": "/b,/c"}, ["/b", "/c"]),
+        ({"log.dir": "/a", "log.dirs": "/b,/b"}, ["/b"]),
+    ],
+)
+def test_log_dirs(settings: dict[str, str], log_dirs: list[str]) -> None:
+    assert Config(settings).log_dirs == log_dirs
+
+
+def test_load_lays_settings_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "server.properties"
+    file.write_text("num.partitions=2\nbroker.rack = r2\n")
+    config = Config.load(str(file), {"num.partitions": "3"})
+    assert config.int("num.partitions") == 3
+    assert config.optional_str("broker.rack") == "r2"
+    assert config.given("broker.rack")
+
+
+def test_load_without_a_file() -> None:
+    assert Config.load(None, {"num.partitions": "3"}).int("num.partitions") == 3
+
+
+@pytest.mark.parametrize("line", ["num.partitions=none", "num.partition=3"])
+def test_what_is_wrong_in_a_file_names_the_file(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "server.properties"
+    file.write_text(line)
+    with pytest.raises(StartupError, match=rf"^{file}: .*num\.partitions.*\.$"):
+        Config.load(str(file), {"num.partitions": "3"})

@@ -1,0 +1,94 @@
+"""Our tables beside Kafka's own: names, types, defaults, valid values and update modes, every departure listed here."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import broker
+from broker.config import BROKER_PROPERTIES, Config
+from broker.config_types import Valid, to_text
+from broker.topic_config import effective
+from broker.topic_config_table import TOPIC_SETTINGS
+
+SETTINGS = Path(__file__).parent / "data" / "kafka_4_3_settings.tsv"
+
+OTHER_DEFAULTS = {
+    # A broker without authentication is not for the whole network until its user says so.
+    "listeners": "PLAINTEXT://localhost:9092",
+    # Kafka needs it set.
+    "node.id": "0",
+    # The log directory lies in the data directory.
+    "log.dir": None,
+    # A fixed size keeps the system from fitting the buffers to the traffic, and costs system calls.
+    "socket.receive.buffer.bytes": "-1",
+    "socket.send.buffer.bytes": "-1",
+}
+STRICTER = {
+    # Kafka takes any number and fails later, at the first topic and at the first connection.
+    "default.replication.factor": "[1,...]",
+    "socket.receive.buffer.bytes": "[-1,...]",
+    "socket.send.buffer.bytes": "[-1,...]",
+}
+
+
+class KafkaSetting(NamedTuple):
+    type: str
+    default: str | None
+    valid: str
+    dynamic: str
+
+
+def kafka_settings(kind: str) -> dict[str, KafkaSetting]:
+    rows = [line.split("\t") for line in SETTINGS.read_text().splitlines() if line.startswith(f"{kind}\t")]
+    return {
+        name: KafkaSetting(type_, None if default == "<null>" else default, "" if valid == "<null>" else valid, dynamic)
+        for _, name, type_, default, valid, dynamic in rows
+    }
+
+
+def kafka_default(setting: KafkaSetting) -> str | None:
+    """A list is written `[a, b]` in the record and `a,b` on the wire."""
+    if setting.type == "LIST" and setting.default is not None:
+        return setting.default.strip("[]").replace(", ", ",")
+    return setting.default
+
+
+def words(valid: Valid | str | None) -> list[str]:
+    """The bounds and choices in a description of valid values; ours says `list of` and `not empty` beside them."""
+    found = re.findall(r"-?[0-9]+|[A-Za-z]+", "" if valid is None else str(valid))
+    return [word for word in found if word not in ("list", "of", "or", "not", "empty")]
+
+
+@pytest.mark.parametrize("name", sorted(name for name in BROKER_PROPERTIES if not name.startswith("ottla.")))
+def test_broker_property_is_kafkas(name: str) -> None:
+    row = BROKER_PROPERTIES[name]
+    kafka = kafka_settings("broker")[row.name]
+    assert row.type.name == kafka.type
+    assert to_text(row.default) == OTHER_DEFAULTS.get(row.name, kafka_default(kafka))
+    assert row.dynamic.value == kafka.dynamic
+    assert words(row.valid) == words(STRICTER.get(row.name, kafka.valid))
+
+
+def test_every_topic_setting_of_kafka_is_known() -> None:
+    assert TOPIC_SETTINGS.keys() == kafka_settings("topic").keys()
+
+
+@pytest.mark.parametrize("name", sorted(TOPIC_SETTINGS))
+def test_topic_setting_is_kafkas(name: str) -> None:
+    kafka = kafka_settings("topic")[name]
+    setting = TOPIC_SETTINGS[name]
+    assert setting.type.name == kafka.type
+    values = {entry.name: entry.value for entry in effective({}, Config())}
+    assert values.get(name) == kafka_default(kafka)
+    assert words(setting.valid) == words(kafka.valid)
+
+
+def test_every_property_is_read_by_something() -> None:
+    defaults = {synonym.name for setting in TOPIC_SETTINGS.values() for synonym in setting.synonyms}
+    package = Path(broker.__file__).parent
+    sources = "".join(path.read_text() for path in package.rglob("*.py") if path.name != "config_table.py")
+    assert [name for name in BROKER_PROPERTIES if name not in defaults and f'"{name}"' not in sources] == []

@@ -1,0 +1,302 @@
+"""The connection alone: frames cut in every way, replies in order, pauses, spans, and bad clients."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from broker.connection import Connection
+from broker.frame_buffers import SCRATCH_BYTES, FrameBuffers
+from broker.rate_limited_log import RateLimitedLog
+from broker.registry import Api
+from tests.support.manual_clock import ManualClock
+
+PIPELINED_KEY, MUTING_KEY = 100, 101
+
+
+class FakeRoute:
+    """Answers with what the test's function makes of the request's bytes."""
+
+    flexible_request = False
+    flexible_response = False
+
+    def __init__(self, key: int, handle: Callable[[Any, bytes], Any]) -> None:
+        self.api = Api(key, "Echo", 0, 0, 0, pipelined=key == PIPELINED_KEY)
+        self.handle = handle
+
+    @staticmethod
+    def decode(frame: memoryview, position: int) -> tuple[bytes, int]:
+        return bytes(frame[position:]), len(frame)
+
+    @staticmethod
+    def encode(reply: Any, parts: list[Any]) -> None:
+        parts.append(reply)
+
+
+class Harness:
+    """One connection over a socket pair, and the requests that its handler saw."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.seen: list[bytes] = []
+        self.answer: Callable[[bytes], Any] = lambda body: body
+        self.loop = loop
+        self.buffers = FrameBuffers()
+        self.msg_more = socket.MSG_MORE
+        self.request_bytes_max = 4 * 1024 * 1024
+        self.log = logging.getLogger("bad clients")
+        self.bad_clients = RateLimitedLog(self.log, ManualClock())
+        self.broker = SimpleNamespace()
+        self.forgotten = False
+        self.client, ours = socket.socketpair()
+        ours.setblocking(False)
+        self.client.setblocking(False)
+        self.router = self
+        listener: Any = SimpleNamespace(name="PLAINTEXT")
+        server: Any = self
+        self.connection = Connection(server, ours, listener, ("127.0.0.1", 50000))
+
+    def find(self, key: int, _version: int) -> FakeRoute | None:
+        return FakeRoute(key, self._handle) if key in (PIPELINED_KEY, MUTING_KEY) else None
+
+    def _handle(self, _context: Any, body: bytes) -> Any:
+        self.seen.append(body)
+        return self.answer(body)
+
+    def forget(self, _connection: Connection) -> None:
+        self.forgotten = True
+
+    async def send(self, data: bytes) -> None:
+        await self.loop.sock_sendall(self.client, data)
+
+    async def receive(self, size: int) -> bytes:
+        data = b""
+        async with asyncio.timeout(10):
+            while len(data) < size:
+                chunk = await self.loop.sock_recv(self.client, size - len(data))
+                if not chunk:
+                    break
+                data += chunk
+        return data
+
+    async def reply(self) -> tuple[int, bytes]:
+        (size,) = struct.unpack(">i", await self.receive(4))
+        data = await self.receive(size)
+        return struct.unpack_from(">i", data)[0], data[4:]
+
+
+def frame(correlation_id: int, body: bytes, key: int = PIPELINED_KEY) -> bytes:
+    payload = struct.pack(">hhih", key, 0, correlation_id, -1) + body
+    return struct.pack(">i", len(payload)) + payload
+
+
+@pytest.fixture
+async def harness() -> AsyncIterator[Harness]:
+    made = Harness(asyncio.get_running_loop())
+    yield made
+    made.connection.close()
+    made.client.close()
+
+
+async def test_many_requests_in_one_read_are_answered_in_order(harness: Harness) -> None:
+    await harness.send(b"".join(frame(i, b"x" * i) for i in range(200)))
+    assert [await harness.reply() for _ in range(200)] == [(i, b"x" * i) for i in range(200)]
+
+
+async def test_a_request_may_arrive_byte_by_byte(harness: Harness) -> None:
+    for byte in frame(7, b"slowly"):
+        await harness.send(bytes([byte]))
+        await asyncio.sleep(0)
+    assert await harness.reply() == (7, b"slowly")
+
+
+@pytest.mark.parametrize(
+    "size",
+    [SCRATCH_BYTES // 4, SCRATCH_BYTES - 20, SCRATCH_BYTES, SCRATCH_BYTES + 100, SCRATCH_BYTES * 5 // 4, 2_000_000],
+)
+async def test_frames_of_every_size_around_the_scratch_buffer(harness: Harness, size: int) -> None:
+    harness.answer = lambda body: struct.pack(">i", len(body))
+    bodies = [os.urandom(size), b"small", os.urandom(size), b""]
+    sending = asyncio.create_task(harness.send(b"".join(frame(i, body) for i, body in enumerate(bodies))))
+    for i, body in enumerate(bodies):
+        assert await harness.reply() == (i, struct.pack(">i", len(body)))
+    await sending
+    assert harness.seen == bodies
+
+
+async def test_pipelined_replies_wait_for_the_ones_before_them(harness: Harness) -> None:
+    futures: dict[bytes, asyncio.Future[bytes]] = {}
+
+    def answer(body: bytes) -> Any:
+        if body.startswith(b"later"):
+            return futures.setdefault(body, harness.loop.create_future())
+        return body
+
+    harness.answer = answer
+    await harness.send(frame(1, b"later 1") + frame(2, b"now") + frame(3, b"later 2") + frame(4, b"now"))
+    async with asyncio.timeout(10):
+        while len(harness.seen) < 4:
+            await asyncio.sleep(0)
+    futures[b"later 2"].set_result(b"second")
+    await asyncio.sleep(0)
+    futures[b"later 1"].set_result(b"first")
+    assert [await harness.reply() for _ in range(4)] == [(1, b"first"), (2, b"now"), (3, b"second"), (4, b"now")]
+
+
+async def test_a_request_that_waits_mutes_its_connection(harness: Harness) -> None:
+    future: asyncio.Future[bytes] = harness.loop.create_future()
+    harness.answer = lambda body: future if body == b"park" else body
+    await harness.send(frame(1, b"park", MUTING_KEY) + frame(2, b"behind"))
+    await harness.send(frame(3, b"later"))
+    async with asyncio.timeout(10):
+        while not harness.seen:
+            await asyncio.sleep(0)
+    assert harness.seen == [b"park"]
+    future.set_result(b"done")
+    assert [await harness.reply() for _ in range(3)] == [(1, b"done"), (2, b"behind"), (3, b"later")]
+
+
+async def test_a_large_backlog_behind_a_pause_is_kept_and_handled(harness: Harness) -> None:
+    future: asyncio.Future[bytes] = harness.loop.create_future()
+    harness.answer = lambda body: future if body == b"park" else struct.pack(">i", len(body))
+    bodies = [os.urandom(10_000) for _ in range(100)]
+    everything = frame(0, b"park", MUTING_KEY) + b"".join(frame(i + 1, body) for i, body in enumerate(bodies))
+    sending = asyncio.create_task(harness.send(everything))
+    async with asyncio.timeout(10):
+        while not harness.seen:
+            await asyncio.sleep(0)
+    future.set_result(b"done")
+    assert await harness.reply() == (0, b"done")
+    for i in range(100):
+        assert await harness.reply() == (i + 1, struct.pack(">i", 10_000))
+    await sending
+    assert harness.seen[1:] == bodies
+
+
+async def test_pauses_are_counted(harness: Harness) -> None:
+    harness.connection.pause("quota")
+    harness.connection.pause("quota")
+    harness.connection.pause("disk")
+    await harness.send(frame(1, b"hello"))
+    harness.connection.resume("quota")
+    harness.connection.resume("disk")
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert harness.seen == []
+    harness.connection.resume("quota")
+    assert await harness.reply() == (1, b"hello")
+
+
+async def test_a_half_closed_client_gets_its_answers(harness: Harness) -> None:
+    future: asyncio.Future[bytes] = harness.loop.create_future()
+    harness.answer = lambda body: future if body == b"park" else body
+    await harness.send(frame(1, b"park") + frame(2, b"b"))
+    harness.client.shutdown(socket.SHUT_WR)
+    async with asyncio.timeout(10):
+        while len(harness.seen) < 2:
+            await asyncio.sleep(0)
+    future.set_result(b"done")
+    assert [await harness.reply() for _ in range(2)] == [(1, b"done"), (2, b"b")]
+    assert await harness.receive(1) == b""
+    assert harness.forgotten
+
+
+async def test_a_closed_connection_cancels_what_waits(harness: Harness) -> None:
+    future: asyncio.Future[bytes] = harness.loop.create_future()
+    harness.answer = lambda _: future
+    await harness.send(frame(1, b"park", MUTING_KEY))
+    async with asyncio.timeout(10):
+        while not harness.seen:
+            await asyncio.sleep(0)
+    harness.connection.close()
+    assert future.cancelled()
+
+
+async def test_a_reader_that_stalls_stops_being_read(harness: Harness) -> None:
+    harness.answer = lambda body: body * 100
+    request = frame(1, b"x" * 10_000)
+    sent = 0
+    try:
+        while sent < 1_000:
+            async with asyncio.timeout(0.2):
+                await harness.send(request)
+            sent += 1
+    except TimeoutError:
+        pass
+    assert 0 < sent < 1_000
+    handled = len(harness.seen)
+    assert handled < sent
+    for _ in range(handled):
+        assert await harness.reply() == (1, b"x" * 1_000_000)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        struct.pack(">i", -1),
+        struct.pack(">i", 2**31 - 1),
+        struct.pack(">i", 0),
+        struct.pack(">i", 3) + b"abc",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        frame(1, b"unknown key", key=9),
+    ],
+)
+async def test_nonsense_closes_the_connection_and_says_who_and_why(
+    harness: Harness, data: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    await harness.send(frame(5, b"before") + data)
+    assert await harness.reply() == (5, b"before")
+    assert await harness.receive(1) == b""
+    assert harness.forgotten
+    assert "127.0.0.1" in caplog.text
+
+
+async def test_an_internal_error_closes_its_connection_only(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(_: bytes) -> bytes:
+        raise ZeroDivisionError("our bug")
+
+    harness.answer = fail
+    await harness.send(frame(1, b""))
+    assert await harness.receive(1) == b""
+    assert "our bug" in caplog.text
+
+
+async def test_spans_leave_between_bytes_and_are_unpinned(harness: Harness, tmp_path: Path) -> None:
+    from storage.file_span import FileSpan
+
+    class RecordingSpan(FileSpan):
+        released = 0
+
+        def __init__(self, content: bytes) -> None:
+            self.content = content
+
+        def __len__(self) -> int:
+            return len(self.content)
+
+        def send(self, sock_fd: int, position: int, count: int) -> int:
+            return os.write(sock_fd, self.content[position : position + count])
+
+        def release(self) -> None:
+            RecordingSpan.released += 1
+
+    contents = {b"a": os.urandom(3_000_000), b"b": os.urandom(5), b"c": b""}
+    harness.answer = lambda body: RecordingSpan(contents[body])
+    await harness.send(frame(1, b"a") + frame(2, b"b") + frame(3, b"c"))
+    for i, body in enumerate(contents):
+        assert await harness.reply() == (i + 1, contents[body])
+    assert RecordingSpan.released == 3
+    await harness.send(frame(4, b"a"))
+    async with asyncio.timeout(10):
+        while len(harness.seen) < 4:
+            await asyncio.sleep(0)
+    harness.connection.close()
+    assert RecordingSpan.released == 4

@@ -1,0 +1,141 @@
+"""A broker cut down to what the metadata handlers use: real store, images and controllers, no logs, no sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import Coroutine, Mapping
+from pathlib import Path
+from typing import Any
+
+from kio.serial import entity_reader
+
+from broker.config import Config
+from broker.context import RequestContext
+from broker.metadata.image import MetadataImage, TopicImage
+from broker.metadata.keys import broker_key
+from broker.metadata.publisher import ImagePublisher
+from broker.metadata.records import BrokerRecord, encode_broker
+from broker.metadata.registration import register_broker
+from broker.metadata.sqlite import SqliteStore
+from broker.metadata.store import Change, Put
+from broker.producer_ids import ProducerIdAllocator
+from broker.registry import APIS
+from broker.security.acl import AclOperation, ResourceType
+from broker.security.authorizer import AllowAll, Authorizer
+from broker.topics import TopicController
+from protocol.codec import Part, decoder, encoder
+from protocol.errors import ErrorCode
+
+NODE_ID = 1
+
+
+class Connection:
+    """Who is asking."""
+
+    principal = "User:ANONYMOUS"
+    peer_host = "127.0.0.1"
+
+
+class Granting:
+    """An authorizer that allows nothing but what it is told, a name of `*` being all of that type."""
+
+    def __init__(self, *granted: tuple[AclOperation, ResourceType, str]) -> None:
+        self.granted = set(granted)
+
+    def authorize(
+        self, principal: str, host: str, operation: AclOperation, resource_type: ResourceType, name: str
+    ) -> bool:
+        return bool({(operation, resource_type, name), (operation, resource_type, "*")} & self.granted)
+
+    def authorize_by_resource_type(
+        self, principal: str, host: str, operation: AclOperation, resource_type: ResourceType
+    ) -> bool:
+        return any(entry[:2] == (operation, resource_type) for entry in self.granted)
+
+
+class Partitions:
+    """Knows only which logs have failed."""
+
+    def __init__(self) -> None:
+        self.failed: set[tuple[str, int]] = set()
+
+    def absence(self, topic: TopicImage, index: int) -> ErrorCode:
+        if (topic.name, index) in self.failed:
+            return ErrorCode.KAFKA_STORAGE_ERROR
+        return ErrorCode.NOT_LEADER_OR_FOLLOWER
+
+
+class MetadataBroker:
+    """The broker that a RequestContext of these tests points to; made by `start`."""
+
+    store: SqliteStore
+    images: ImagePublisher
+    topics: TopicController
+    producer_ids: ProducerIdAllocator
+
+    def __init__(self, directory: Path, settings: Mapping[str, str] | None = None) -> None:
+        self.node_id = NODE_ID
+        self.config = Config({"node.id": str(NODE_ID), **(settings or {})})
+        self.authorizer: Authorizer = AllowAll()
+        self.partitions = Partitions()
+        self.unreachable: set[int] = set()
+        self._path = str(directory / "metadata.db")
+
+    async def start(self) -> MetadataBroker:
+        self.store = await SqliteStore.open(self._path, durable=False)
+        await register_broker(self.store, NODE_ID, "r1")
+        self.images = ImagePublisher(self.store)
+        await self.images.load()
+        self.images.start()
+        self.topics = TopicController(self.config, self.store, self.images)
+        self.producer_ids = ProducerIdAllocator(self.store)
+        return self
+
+    async def stop(self) -> None:
+        await self.images.close()
+        await self.store.close()
+
+    @property
+    def image(self) -> MetadataImage:
+        return self.images.current
+
+    def run(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Future[Any]:
+        return asyncio.ensure_future(coroutine)
+
+    def advertised(self, node_id: int, connection: object) -> tuple[str, int] | None:
+        return None if node_id in self.unreachable else (f"host{node_id}", 9092)
+
+    async def write(self, *changes: Change) -> MetadataImage:
+        """Change the store behind the broker's back, as another broker would."""
+        return await self.images.wait_for((await self.store.txn([], changes)).revision)
+
+    async def add_brokers(self, *node_ids: int, rack: str | None = None) -> None:
+        """Register more brokers, which are all reachable."""
+        await self.write(*(Put(broker_key(node_id), encode_broker(BrokerRecord(0, rack))) for node_id in node_ids))
+
+    async def ask(self, api: str, version: int, **fields: Any) -> Any:
+        """What a client of that version gets, both ways through the codec; kio must be able to read it as well."""
+        [(key, name)] = [(row.key, row.name) for row in APIS if row.module == api]
+        messages = importlib.import_module(f"protocol.messages.{api}")
+        request_class = getattr(messages, f"{name}Request")
+        request = _recode(request_class, version, request_class(**fields))[0]
+        context = RequestContext(self, Connection(), key, version, "test", 0)  # type: ignore[arg-type]
+        reply = importlib.import_module(f"broker.handlers.{api}").handle(context, request)
+        response = await reply if isinstance(reply, asyncio.Future) else reply
+        decoded, body = _recode(getattr(messages, f"{name}Response"), version, response)
+        kio = importlib.import_module(f"kio.schema.{api}.v{version}.response")
+        kio_class = getattr(kio, f"{name}Response")
+        _, size = entity_reader(kio_class)(body, 0)
+        assert size == len(body)
+        return decoded
+
+
+def _recode(message_class: Any, version: int, message: Any) -> tuple[Any, bytes]:
+    """What the other side decodes of a message."""
+    parts: list[Part] = []
+    encoder(message_class, version)(message, parts)
+    body = b"".join(bytes(part) for part in parts)  # type: ignore[arg-type]
+    decoded, position = decoder(message_class, version)(memoryview(body), 0)
+    assert position == len(body)
+    return decoded, body
