@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from itertools import starmap
 
 from storage.filesystem import Filesystem
 
@@ -51,7 +52,7 @@ async def _serve(config: Config, directory: DataDirectory, filesystem: Filesyste
     _end_on_signals(stop)
     await broker.start(on_failure=stop.set)
     try:
-        endpoints = ", ".join(f"{host}:{port}" for host, port in broker.endpoints())
+        endpoints = ", ".join(starmap(_address, broker.endpoints()))
         elapsed_ms = clock.monotonic_ms() - started_ms
         print(  # noqa: T201  # the one line of output that people and programs wait for
             f"Ottla is ready on {endpoints}, data in {directory.path}, cluster {broker.cluster_id}, "
@@ -62,6 +63,11 @@ async def _serve(config: Config, directory: DataDirectory, filesystem: Filesyste
     finally:
         await broker.stop()
     return 1 if broker.failed else 0
+
+
+def _address(host: str, port: int) -> str:
+    """Return host and port as clients write them, `0.0.0.0` for every address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host or '0.0.0.0'}:{port}"
 
 
 def _end_on_signals(stop: asyncio.Event) -> None:

@@ -18,6 +18,7 @@ from broker.clock import Clock
 from broker.config import Config, StartupError
 from broker.data_directory import DataDirectory
 from storage.filesystem import Filesystem
+from tests.support.wire import WireClient
 
 
 class FailingDisk(Filesystem):
@@ -213,3 +214,33 @@ async def test_a_failed_sync_takes_the_directory_offline_and_is_not_tried_again(
         await produce(broker, "orders", *[os.urandom(500_000) for _ in range(5)])
         await asyncio.wait_for(failed.wait(), 30)
     assert NoSync.syncs == 1
+
+
+def advertised(endpoint: tuple[str, int]) -> list[tuple[str, int]]:
+    with WireClient((endpoint[0] or "127.0.0.1", endpoint[1])) as wire:
+        return [(node.host, node.port) for node in wire.ask("Metadata", 12, topics=None).brokers]
+
+
+LISTENERS = {
+    "listeners": "PLAINTEXT://:0,SIX://[::1]:0,NAMED://localhost:0",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,SIX:PLAINTEXT,NAMED:PLAINTEXT",
+}
+
+
+async def test_each_listener_tells_its_clients_where_they_came_in(tmp_path: Path) -> None:
+    async with running(tmp_path, settings=LISTENERS) as broker:
+        every, six, named = broker.endpoints()
+        assert (every[0], six[0], named[0]) == ("", "::1", "localhost")
+        assert await asyncio.to_thread(advertised, every) == [("127.0.0.1", every[1])]
+        assert await asyncio.to_thread(advertised, ("::1", every[1])) == [("::1", every[1])]
+        assert await asyncio.to_thread(advertised, six) == [six]
+        assert await asyncio.to_thread(advertised, ("127.0.0.1", named[1])) == [("127.0.0.1", named[1])]
+
+
+async def test_advertised_listeners_are_told_to_the_clients_of_their_listener(tmp_path: Path) -> None:
+    settings = {**LISTENERS, "advertised.listeners": "PLAINTEXT://kafka.example:9092,SIX://[::1]:7777"}
+    async with running(tmp_path, settings=settings) as broker:
+        every, six, named = broker.endpoints()
+        assert await asyncio.to_thread(advertised, every) == [("kafka.example", 9092)]
+        assert await asyncio.to_thread(advertised, six) == [("::1", 7777)]
+        assert await asyncio.to_thread(advertised, named) == []
