@@ -1,4 +1,4 @@
-"""One broker as a process: the event loop, the signals, the line that says it is ready, the exit code."""
+"""One broker as a process: event loop, log, signals, the line that says it is ready, the exit code."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ from .clock import Clock
 from .config import Config
 from .data_directory import DataDirectory
 
-logger = logging.getLogger(__name__)
-
 _EXIT_INTERRUPTED = 130
 
 
@@ -28,6 +26,7 @@ def run(config: Config, data_dir: str, ephemeral: bool, started_ms: float) -> in
     `started_ms` is the monotonic time at which the process began. 0 is a clean end, 1 one forced by the failure of
     the last log directory. Raises StartupError for what keeps the broker from starting.
     """
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     filesystem = Filesystem()
     directory = DataDirectory.temporary(filesystem) if ephemeral else DataDirectory(data_dir, filesystem)
     try:

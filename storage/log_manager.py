@@ -136,7 +136,7 @@ class LogManager:
         configs: dict[str, LogConfig] = {}
         # Time stands still while loading: one reading for 10,000 logs.
         now_ms = self._now_ms()
-        if not directory.was_clean:
+        if expected and not directory.was_clean:
             logger.info("log directory %s was not closed cleanly, checking its logs", directory.path)
         for name in self._filesystem.list_directories(directory.path):
             path = f"{directory.path}/{name}"
