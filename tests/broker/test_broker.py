@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,7 +17,9 @@ from aiokafka.errors import KafkaError as ClientError
 from broker.broker import Broker
 from broker.clock import Clock
 from broker.config import Config, StartupError
+from broker.core.controller.topic_creation import NewTopic
 from broker.data_directory import DataDirectory
+from protocol.errors import KafkaError
 from storage.filesystem import Filesystem
 from tests.support.wire import WireClient
 
@@ -167,6 +170,38 @@ async def test_a_port_in_use_is_one_sentence_and_leaves_nothing_open(tmp_path: P
                 pass
     async with running(tmp_path / "b"):
         pass
+
+
+async def test_a_host_that_cannot_be_a_name_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(StartupError, match="no domain name"):
+        async with running(tmp_path, settings={"listeners": "PLAINTEXT://a..b:0"}):
+            pass
+
+
+async def test_a_machine_without_ipv6_serves_on_ipv4(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class OnlyIPv4(socket.socket):
+        def __init__(self, family: int = -1, *arguments: int) -> None:
+            if family == socket.AF_INET6:
+                raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
+            super().__init__(family, *arguments)
+
+    addresses = ((socket.AF_INET6, ("::1", 0, 0, 0)), (socket.AF_INET, ("127.0.0.1", 0)))
+    found = [(family, socket.SOCK_STREAM, 6, "", address) for family, address in addresses]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    monkeypatch.setattr(socket, "socket", OnlyIPv4)
+    async with running(tmp_path, settings={"listeners": "PLAINTEXT://localhost:0"}) as broker:
+        monkeypatch.undo()
+        with WireClient(("127.0.0.1", broker.endpoints()[0][1])) as client:
+            assert client is not None
+
+
+async def test_a_stop_waits_for_topics_whose_request_was_given_up(tmp_path: Path) -> None:
+    async with running(tmp_path) as broker:
+        with pytest.raises(KafkaError, match="not finished"):
+            await broker.topics.create(
+                [NewTopic("orders", partition_count=1_000)], may_create=lambda _: True, timeout_ms=1
+            )
+    assert len(list((tmp_path / "broker-0").glob("orders-*"))) == 1_000
 
 
 async def test_metadata_that_is_no_database_is_one_sentence(tmp_path: Path) -> None:

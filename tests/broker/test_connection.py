@@ -238,6 +238,17 @@ async def test_a_reader_that_stalls_stops_being_read(harness: Harness) -> None:
         assert await harness.reply() == (1, b"x" * 1_000_000)
 
 
+async def test_small_requests_for_large_replies_are_handled_as_fast_as_the_client_reads(harness: Harness) -> None:
+    harness.answer = lambda _: b"x" * 1_000_000
+    await harness.send(b"".join(frame(i, b"") for i in range(1_000)))
+    async with asyncio.timeout(10):
+        while not harness.seen:
+            await asyncio.sleep(0)
+    assert len(harness.seen) < 10
+    for i in range(1_000):
+        assert await harness.reply() == (i, b"x" * 1_000_000)
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -268,6 +279,21 @@ async def test_an_internal_error_closes_its_connection_only(harness: Harness, ca
     await harness.send(frame(1, b""))
     assert await harness.receive(1) == b""
     assert "our bug" in caplog.text
+
+
+async def test_a_late_reply_that_cannot_be_encoded_closes_the_connection(
+    harness: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
+    future: asyncio.Future[object] = harness.loop.create_future()
+    harness.answer = lambda _: future
+    await harness.send(frame(1, b"park", MUTING_KEY))
+    async with asyncio.timeout(10):
+        while not harness.seen:
+            await asyncio.sleep(0)
+    future.set_result(object())
+    assert await harness.receive(1) == b""
+    assert harness.forgotten
+    assert "Traceback" in caplog.text
 
 
 async def test_spans_leave_between_bytes_and_are_unpinned(harness: Harness, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 
 import pytest
 
@@ -111,6 +112,24 @@ async def test_a_completion_may_cancel_others_of_its_bucket(clock: ManualClock, 
     clock.advance(10)
     delayed.complete_due()
     assert log == ["first"]
+
+
+async def test_long_waits_that_are_cancelled_leave_nothing_behind(clock: ManualClock, delayed: DelayedRequests) -> None:
+    log: list[str] = []
+    delayed.park(Noting("last", log), 10_000_000)
+    tracemalloc.start()
+    try:
+        for _ in range(20_000):
+            waiter = Noting("early", log)
+            delayed.park(waiter, 2**31 - 1)
+            clock.advance(1)
+            assert delayed.cancel(waiter)
+        assert tracemalloc.get_traced_memory()[0] < 200_000
+    finally:
+        tracemalloc.stop()
+    clock.advance(10_000_000)
+    delayed.complete_due()
+    assert log == ["last"]
 
 
 async def test_what_is_parked_after_everything_was_completed_still_gets_its_time(

@@ -17,7 +17,7 @@ from .wire import WireClient
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 _READY = re.compile(
-    r"Ottla is ready on (?P<host>\S+):(?P<port>\d+), data in (?P<directory>.+), "
+    r"Ottla is ready on (?P<endpoints>\S+:\d+(, \S+:\d+)*), data in (?P<directory>.+), "
     r"cluster (?P<cluster_id>\S+), in (?P<elapsed_ms>\d+) ms"
 )
 
@@ -25,8 +25,8 @@ _READY = re.compile(
 class Ready(NamedTuple):
     """What the line says that a broker prints once it accepts connections."""
 
-    host: str
-    port: int
+    endpoints: tuple[tuple[str, int], ...]
+    """Host and port of each listener."""
     directory: Path
     cluster_id: str
     elapsed_ms: int
@@ -38,12 +38,12 @@ class BrokerProcess:
     Args:
         log_path: file to which stderr of all its lives goes.
         arguments: the arguments of `ottla serve`; `--port` is added.
-        port: the port to listen on, 0 for a free one at each start.
+        port: the port to listen on, 0 for a free one at each start, None where the arguments say.
         environment: variables that it gets besides ours.
     """
 
     def __init__(
-        self, log_path: Path, *arguments: str, port: int = 0, environment: Mapping[str, str] | None = None
+        self, log_path: Path, *arguments: str, port: int | None = 0, environment: Mapping[str, str] | None = None
     ) -> None:
         self.log_path = log_path
         self.ready: Ready
@@ -54,13 +54,13 @@ class BrokerProcess:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Host and port, as the broker has printed them."""
-        return self.ready.host, self.ready.port
+        """Host and port of the first listener, as the broker has printed them."""
+        return self.ready.endpoints[0]
 
     @property
     def bootstrap(self) -> str:
         """`host:port`, for a client."""
-        return f"{self.ready.host}:{self.ready.port}"
+        return "{}:{}".format(*self.address)
 
     @property
     def pid(self) -> int:
@@ -99,8 +99,7 @@ class BrokerProcess:
             self.kill()
             raise AssertionError(f"no ready line but {line!r}; its log:\n{self.log[-4000:]}")
         self.ready = Ready(
-            found["host"],
-            int(found["port"]),
+            tuple(map(_parse_endpoint, found["endpoints"].split(", "))),
             Path(found["directory"]),
             found["cluster_id"],
             int(found["elapsed_ms"]),
@@ -177,6 +176,11 @@ def fail_to_start(*arguments: str, port: int | None = 0) -> str:
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1, f"more than one line: {done.stderr}"
     return done.stderr.rstrip("\n")
+
+
+def _parse_endpoint(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port)
 
 
 def _read_line(stream: IO[str]) -> str:

@@ -10,7 +10,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cramjam
 from crc32c import crc32c
@@ -74,7 +74,7 @@ def encode_batch(
     whole = [record._replace(timestamp=now_ms) if record.timestamp < 0 else record for record in whole]
     base_timestamp = whole[0].timestamp
     body = b"".join(_encode_record(record, delta, base_timestamp) for delta, record in enumerate(whole))
-    compressors: Mapping[str, Callable[[bytes], bytes]] = {
+    compressors: Mapping[str, Callable[[bytes], Any]] = {
         "none": bytes,
         "gzip": gzip.compress,
         "zstd": cramjam.zstd.compress,
@@ -150,7 +150,7 @@ def _decode_batch(base_offset: int, leader_epoch: int, checked: bytes) -> Batch:
 def _decompress(codec: str, data: bytes) -> bytes:
     if codec == "snappy":
         return b"".join(_snappy_blocks(data))
-    decompressors: Mapping[str, Callable[[bytes], bytes]] = {
+    decompressors: Mapping[str, Callable[[bytes], Any]] = {
         "none": bytes,
         "gzip": gzip.decompress,
         "lz4": cramjam.lz4.decompress,

@@ -1,0 +1,40 @@
+"""Runs the operations of one client for the tests, in that client's own environment.
+
+    python serve.py kafka_python_client
+
+One request per line on stdin, {"operation": ..., "arguments": {...}}; one answer per line on stdout, {"result": ...} or
+{"error": {"type", "message", "code", "traceback"}}, where the code is Kafka's if the error carries one. It imports
+nothing of the checkout but its neighbour, and ends with its stdin.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+import traceback
+
+
+def main(module_name: str) -> None:
+    """Answer requests until the end of stdin."""
+    answers = sys.stdout
+    sys.stdout = sys.stderr  # what a client prints must not get among the answers
+    operations = importlib.import_module(module_name)
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            answer = {"result": getattr(operations, request["operation"])(**request["arguments"])}
+        except Exception as error:
+            answer = {
+                "error": {
+                    "type": type(error).__name__,
+                    "message": str(error),
+                    "code": operations.error_code(error),
+                    "traceback": traceback.format_exc(),
+                }
+            }
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

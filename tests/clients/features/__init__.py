@@ -1,0 +1,15 @@
+"""What is tried with each client: one function per feature, the rows of the table in docs/CLIENTS.md.
+
+A function asks the client for operations, and looks from outside, with the raw client, at what they did; or it lays
+out with the raw client what the client shall find. So no client is checked with itself.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+_MODULES = ("topics", "producing", "consuming", "compression")
+
+pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _MODULES))
+
+from . import topics, producing, consuming, compression  # noqa: E402, F401, I001  # the order of the table

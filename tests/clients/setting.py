@@ -1,0 +1,45 @@
+"""What the function of a feature has at hand, and the table in which it enters itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.support.wire import WireClient
+
+from .client_process import ClientProcess
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a feature's function has at hand."""
+
+    client: ClientProcess
+    clients: Mapping[str, ClientProcess]
+    wire: WireClient
+    make_topic: Callable[..., str]
+    topic_name: Callable[[], str]
+    compressed: dict[str, str]
+    """By codec: the topic to which all clients have produced with it, as far as it was made."""
+
+    @property
+    def ask(self) -> Callable[..., Any]:
+        """Ask the client for an operation."""
+        return self.client.ask
+
+
+Check = Callable[[Setting], None]
+
+FEATURES: dict[str, Check] = {}
+"""By the name that stands in the table, in its order."""
+
+
+def feature(name: str) -> Callable[[Check], Check]:
+    """Enter a function in the table."""
+
+    def enter(check: Check) -> Check:
+        FEATURES[name] = check
+        return check
+
+    return enter
