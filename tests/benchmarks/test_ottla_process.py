@@ -15,6 +15,8 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The main module of a package `ottla` that is started instead of the real one."""
     package = tmp_path / "checkout" / "ottla"
     package.mkdir(parents=True)
+    # Without it an installed `ottla`, which is a regular package, would stand before this folder.
+    (package / "__init__.py").touch()
     monkeypatch.setattr(ottla_process, "_CHECKOUT", package.parent)
     return package / "__main__.py"
 
