@@ -28,7 +28,7 @@ from .partitions import PartitionTable
 from .producer_ids import ProducerIdAllocator
 from .security.authorizer import AllowAll, Authorizer
 from .server import Server
-from .topic_config import log_config
+from .topic_config import defaults_not_yet_in_force, log_config
 from .topics import TopicController
 
 logger = logging.getLogger(__name__)
@@ -83,6 +83,8 @@ class Broker:
         `on_failure` is called when the last log directory has failed. Raises StartupError.
         """
         self._on_failure = on_failure
+        if waiting := defaults_not_yet_in_force(self.config):
+            logger.warning("Kept, but not yet in force: %s", ", ".join(waiting))
         try:
             self.metadata = await SqliteStore.open(self._directory.metadata_path, durable=not self._directory.ephemeral)
         except StoreError as error:
@@ -124,16 +126,25 @@ class Broker:
             producer_id_expiration_ms=self.config.int("producer.id.expiration.ms"),
             on_offline=on_offline,
         )
-        self.partitions = PartitionTable(self.config, self.logs, self.delayed)
+        self.partitions = PartitionTable(self.config, self.clock, self.logs, self.delayed)
         expected = {
             (topic.name, index): topic.topic_id
             for topic in image.topics.values()
             for index, partition in enumerate(topic.partitions)
             if self.node_id in partition.replicas
         }
-        await asyncio.to_thread(
+        report = await asyncio.to_thread(
             self.logs.load, expected, lambda topic: log_config(image.topics[topic].configs, self.config)
         )
+        if report.recovered:
+            logger.info(
+                "%d logs were checked (%d bytes), %d had to be cut",
+                report.recovered,
+                report.bytes_scanned,
+                len(report.cuts),
+            )
+        if missing := [key for key in expected if self.logs.get(*key) is None]:
+            logger.warning("%d partitions have no log directory and begin empty, as %s-%d", len(missing), *missing[0])
         await self.partitions.prepare(MetadataImage(), image, difference(MetadataImage(), image, image.topics))
         self.images.subscribe(self.partitions)
 
@@ -172,6 +183,8 @@ class Broker:
         await self._housekeeping.close()
         if self._running:
             await asyncio.wait(self._running)
+        # Before the logs are closed: it may be having some made, in a thread.
+        await self.topics.close()
         await self.images.close()
         await asyncio.to_thread(self.logs.close)
         await self.metadata.close()

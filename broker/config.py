@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from .config_table import BROKER_PROPERTIES, Property
 from .config_types import ConfigError, Value, parse
@@ -32,6 +32,7 @@ class Config:
 
     def __init__(self, settings: Mapping[str, str] | None = None) -> None:
         values: dict[str, Value] = {name: row.default for name, row in BROKER_PROPERTIES.items()}
+        _check_names(settings or ())
         for name, text in (settings or {}).items():
             values[name] = _parse(name, text)
         self._given = frozenset(settings or ())
@@ -54,6 +55,7 @@ class Config:
         from_file = read_config_file(file)
         try:
             # On its own first: what is wrong in the file names the file, even where a setting would hide it.
+            _check_names(from_file)
             for name, text in from_file.items():
                 _parse(name, text)
         except StartupError as error:
@@ -131,18 +133,22 @@ class Config:
 
 
 def _parse(name: str, text: str) -> Value:
-    row = BROKER_PROPERTIES.get(name)
-    if row is None:
-        raise StartupError(
-            f"There is no property {name!r}; the nearest is {_nearest(name)!r}, and --list-config shows them all."
-        )
+    row = BROKER_PROPERTIES[name]
     try:
         return parse(name, row.type, row.valid, text)
     except ConfigError as error:
         raise StartupError(f"{str(error).rstrip('.')}.") from error
 
 
-def _nearest(name: str) -> str:
-    from difflib import SequenceMatcher  # needed only by those who mistype
+def _check_names(names: Iterable[str]) -> None:
+    """Raise StartupError that names every unknown property, with the nearest known one where one is near."""
+    unknown = [name for name in names if name not in BROKER_PROPERTIES]
+    if not unknown:
+        return
+    from difflib import get_close_matches  # needed only by those who mistype
 
-    return max(BROKER_PROPERTIES, key=lambda known: SequenceMatcher(a=known, b=name.lower()).ratio())
+    described = []
+    for name in unknown:
+        nearest = get_close_matches(name.lower(), BROKER_PROPERTIES, n=1)
+        described.append(f"{name!r} (the nearest is {nearest[0]!r})" if nearest else repr(name))
+    raise StartupError(f"There is no property {', '.join(described)}; --list-config shows them all.")

@@ -36,6 +36,9 @@ _KEY_AND_VERSION = struct.Struct(">hh")
 _KEY_VERSION_AND_CORRELATION = struct.Struct(">hhi")
 # A frame with more than this still to come is received into a buffer of its own; less is cheaper to copy once.
 _REMAINDER_BYTES_MAX = SCRATCH_BYTES // 4
+# Replies of one read event leave together, but a buffer full of small requests may ask for gigabytes: once the replies
+# have so many bytes the rest waits until others have had their turn, and this client has taken what it asked for.
+_REPLY_BYTES_PER_TURN = 64 * 1024
 
 
 class _PendingReply:
@@ -69,6 +72,8 @@ class Connection:
         self._writing = False
         self._handling = False
         self._finishing = False
+        self._reply_bytes = 0
+        """How much was encoded since the replies were last sent."""
         self._remainder = b""
         """What was received behind the last handled frame."""
         self._has_backlog = False
@@ -197,6 +202,9 @@ class Connection:
                 position = frame_end
                 if self.closed:
                     break
+                if self._reply_bytes > _REPLY_BYTES_PER_TURN and position < end:
+                    self.pause("turn")
+                    self._server.loop.call_soon(self.resume, "turn")
         except MalformedFrame as error:
             self._server.bad_clients.warning("Closing the connection of %s: %s.", self.peer_host, error)
             self.close()
@@ -233,11 +241,7 @@ class Connection:
             self._pending.append(_PendingReply(route, header.correlation_id, reply, None))
             reply.add_done_callback(self._on_reply_done)
             return
-        parts = self._encode(route, header.correlation_id, reply)
-        if self._pending:
-            self._pending.append(_PendingReply(route, header.correlation_id, None, parts))
-        else:
-            self._outbox.extend(parts)
+        self._queue(route, header.correlation_id, reply)
 
     def _refuse_api_versions(self, correlation_id: int) -> None:
         """Answer a version of ApiVersions that is not served with version 0, which every client reads (KIP-511)."""
@@ -245,18 +249,23 @@ class Connection:
         assert route is not None
         from .handlers.api_versions import unsupported_version_response
 
-        parts = self._encode(route, correlation_id, unsupported_version_response())
+        self._queue(route, correlation_id, unsupported_version_response())
+
+    def _queue(self, route: Route, correlation_id: int, reply: Any) -> None:
+        """Queue a reply for sending, behind those that are outstanding."""
+        parts = self._encode(route, correlation_id, reply)
         if self._pending:
             self._pending.append(_PendingReply(route, correlation_id, None, parts))
         else:
             self._outbox.extend(parts)
 
-    @staticmethod
-    def _encode(route: Route, correlation_id: int, reply: Any) -> list[Part]:
+    def _encode(self, route: Route, correlation_id: int, reply: Any) -> list[Part]:
         header = response_header(correlation_id, route.flexible_response)
         parts: list[Part] = [b"", header]
         route.encode(reply, parts)
-        parts[0] = _LENGTH.pack(sum(map(len, parts)))
+        size = sum(map(len, parts))
+        parts[0] = _LENGTH.pack(size)
+        self._reply_bytes += size
         return parts
 
     def _on_reply_done(self, _: asyncio.Future[Any]) -> None:
@@ -267,13 +276,13 @@ class Connection:
         try:
             while pending:
                 first = pending[0]
+                if first.reply is not None and not first.reply.done():
+                    break
+                pending.popleft()
                 if first.reply is not None:
-                    if not first.reply.done():
-                        break
                     first.parts = self._encode(first.route, first.correlation_id, first.reply.result())
                     if not first.route.api.pipelined:
                         self.resume("reply")
-                pending.popleft()
                 assert first.parts is not None
                 self._outbox.extend(first.parts)
         except (Exception, asyncio.CancelledError):
@@ -288,6 +297,7 @@ class Connection:
 
     def _send(self) -> None:
         """Send what can be sent; while something is left, read no further requests."""
+        self._reply_bytes = 0
         if not self._outbox:
             return
         try:

@@ -18,6 +18,9 @@ from abc import ABC, abstractmethod
 
 from .clock import Clock
 
+# A client may ask for long polls of weeks and have each answered at once: what is left of them is swept.
+_STALE_DEADLINES_MAX = 1024
+
 
 class Waiter(ABC):
     """One parked request."""
@@ -42,7 +45,7 @@ class DelayedRequests:
         self._clock = clock
         self._buckets: dict[int, dict[Waiter, None]] = {}
         self._deadlines: list[int] = []
-        """A heap of the keys of `_buckets`; a bucket that became empty stays until its time."""
+        """A heap of the keys of `_buckets`, and of some whose bucket became empty and is gone."""
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due_ms = 0
         self._woken: list[Waiter] = []
@@ -58,6 +61,8 @@ class DelayedRequests:
         if bucket is None:
             bucket = self._buckets[deadline_ms] = {}
             heapq.heappush(self._deadlines, deadline_ms)
+            if len(self._deadlines) > 2 * len(self._buckets) + _STALE_DEADLINES_MAX:
+                self._deadlines = sorted(self._buckets)
             if self._timer is None or deadline_ms < self._timer_due_ms:
                 self._arm(deadline_ms)
         bucket[waiter] = None
@@ -74,14 +79,15 @@ class DelayedRequests:
         if bucket is None or waiter not in bucket:
             return False
         del bucket[waiter]
+        if not bucket:
+            del self._buckets[waiter.deadline_ms]
         return True
 
     def complete_due(self) -> None:
         """Complete every waiter whose deadline has come; the timer's callback, for a driven clock to call too."""
         now_ms = self._clock.monotonic_ms()
         while self._deadlines and self._deadlines[0] <= now_ms:
-            self._complete_bucket(self._deadlines[0])
-            del self._buckets[heapq.heappop(self._deadlines)]
+            self._complete_bucket(heapq.heappop(self._deadlines))
         self._arm_for_next()
 
     def complete_all(self) -> None:
@@ -91,7 +97,7 @@ class DelayedRequests:
         self._arm_for_next()
 
     def _complete_bucket(self, deadline_ms: int) -> None:
-        for waiter in list(self._buckets[deadline_ms]):
+        for waiter in list(self._buckets.get(deadline_ms, ())):
             if self.cancel(waiter):
                 waiter.complete()
 
@@ -106,8 +112,8 @@ class DelayedRequests:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        while self._deadlines and not self._buckets[self._deadlines[0]]:
-            del self._buckets[heapq.heappop(self._deadlines)]
+        while self._deadlines and self._deadlines[0] not in self._buckets:
+            heapq.heappop(self._deadlines)
         if self._deadlines:
             self._arm(self._deadlines[0])
 

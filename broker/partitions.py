@@ -17,10 +17,12 @@ from storage.log import Log
 from storage.log_config import LogConfig
 from storage.log_manager import LogManager, is_disk_full
 
+from .clock import Clock
 from .config import Config
 from .delayed import DelayedRequests
 from .metadata.image import ImageDelta, MetadataImage, PartitionImage, TopicImage
 from .partition import Partition
+from .rate_limited_log import RateLimitedLog
 from .topic_config import log_config
 
 logger = logging.getLogger(__name__)
@@ -39,8 +41,9 @@ class _Placed(NamedTuple):
 class PartitionTable:
     """Finds led partitions by topic name or id; a subscriber of the ImagePublisher."""
 
-    def __init__(self, config: Config, logs: LogManager, delayed: DelayedRequests) -> None:
+    def __init__(self, config: Config, clock: Clock, logs: LogManager, delayed: DelayedRequests) -> None:
         self._config = config
+        self._full_disks = RateLimitedLog(logger, clock)
         self._node_id = config.node_id
         self._logs = logs
         self._delayed = delayed
@@ -183,6 +186,7 @@ class PartitionTable:
     def _storage_error(self, partition: Partition, error: OSError) -> KafkaError:
         """Return what a client is told of a failed read or write; all but a full disk takes the directory offline."""
         if is_disk_full(error):
+            self._full_disks.warning("[%s] A write was refused: %s", partition, error.strerror)
             return KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"No space is left for {partition}.")
         self._logs.fail(partition.log, error)
         # At once: the next partition of this very request may lie in the same directory.

@@ -71,7 +71,7 @@ class Route:
 
     def __init__(self, api: Api, version: int) -> None:
         messages = importlib.import_module(f"protocol.messages.{api.module}")
-        handlers = importlib.import_module(f"broker.handlers.{api.module}")
+        handlers = importlib.import_module(f".handlers.{api.module}", __package__)
         request_class = getattr(messages, f"{api.name}Request")
         response_class = getattr(messages, f"{api.name}Response")
         self.api = api

@@ -7,7 +7,7 @@ import contextlib
 import errno
 import logging
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .config import StartupError
 from .connection import Connection
@@ -58,23 +58,17 @@ class Server:
             found = socket.getaddrinfo(host, listener.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         except OSError as error:
             raise StartupError(f"The listener {listener} has an unknown host: {error.strerror}.") from error
+        except UnicodeError as error:  # from the codec of domain names
+            raise StartupError(f"The listener {listener} has a host that is no domain name.") from error
         port = listener.port
         sockets = []
         for family, _, _, _, address in found:
-            sock = socket.socket(family, socket.SOCK_STREAM)
-            self._sockets.append(sock)
-            sock.setblocking(False)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             try:
                 # A host with two addresses, as localhost is, has one port all the same.
-                sock.bind((address[0], port, *address[2:]))
-                sock.listen(self._config.int("socket.listen.backlog.size"))
+                sock = self._open(family, (address[0], port, *address[2:]))
             except OSError as error:
                 if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT) and len(found) > 1:
-                    sock.close()
-                    continue
+                    continue  # localhost is ::1 by name on machines and in containers that have no IPv6
                 raise StartupError(_bind_failure(listener, error)) from error
             port = sock.getsockname()[1]
             sockets.append(sock)
@@ -82,6 +76,22 @@ class Server:
             raise StartupError(f"The listener {listener} has no address on this machine; choose another host.")
         self.bound_ports[listener.name] = port
         return sockets
+
+    def _open(self, family: int, address: tuple[Any, ...]) -> socket.socket:
+        """Return a socket that listens on the address; raises OSError."""
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind(address)
+            sock.listen(self._config.int("socket.listen.backlog.size"))
+        except OSError:
+            sock.close()
+            raise
+        self._sockets.append(sock)
+        return sock
 
     def _accept(self, listening: socket.socket, listener: Listener) -> None:
         for _ in range(_ACCEPTS_PER_TURN):

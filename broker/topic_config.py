@@ -108,6 +108,16 @@ def not_yet_in_force(overrides: Mapping[str, str]) -> list[str]:
     return sorted(names)
 
 
+def defaults_not_yet_in_force(config: Config) -> list[str]:
+    """Return the broker properties that were given as defaults of such settings, and ask for something."""
+    names = []
+    for setting in TOPIC_SETTINGS.values():
+        given = [synonym.name for synonym in setting.synonyms if config.given(synonym.name)]
+        if given and setting.harmless is not None and _default(setting, config)[0] not in setting.harmless:
+            names += given
+    return sorted(set(names))
+
+
 def _value(name: str, overrides: Mapping[str, str], config: Config) -> Value:
     """Return the value of a setting; raises ConfigError for a bad override."""
     setting = TOPIC_SETTINGS[name]

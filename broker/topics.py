@@ -72,6 +72,11 @@ class TopicController:
         """The topics that are gone from now on, and what to say of all others."""
         return await self._within(timeout_ms, self._delete(references, may_describe, may_delete))
 
+    async def close(self) -> None:
+        """Wait for all that was begun, requests that were answered with a timeout included."""
+        if self._running:
+            await asyncio.wait(self._running)
+
     async def _within(self, timeout_ms: int, work: Coroutine[Any, Any, _T]) -> _T:
         """Wait for the work, no longer than it may take; it goes on then, and may succeed. 0 ms is no time at all."""
         if timeout_ms <= 0:

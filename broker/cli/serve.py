@@ -64,6 +64,10 @@ def run(options: argparse.Namespace) -> int:
         return 0
     try:
         config = _load(options.config, options.settings, options.host, options.port)
+        if not options.data_dir:
+            raise StartupError("--data-dir names no directory; leave it out for ./ottla-data.")
+        if options.ephemeral and config.log_dirs:
+            raise StartupError("--ephemeral removes its data at the end, so log.dirs cannot be given with it.")
         from ..main import run as run_broker
 
         return run_broker(config, options.data_dir, options.ephemeral, options.started_ms)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import shutil
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -117,7 +118,9 @@ async def test_everything_is_there_after_a_restart_and_the_epoch_has_risen(tmp_p
         assert await consume(broker, "orders", 2) == [b"one", b"two"]
 
 
-async def test_a_full_disk_is_an_error_to_the_producer_and_passes(tmp_path: Path) -> None:
+async def test_a_full_disk_is_an_error_to_the_producer_and_passes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     disk = FailingDisk()
     async with running(tmp_path, disk) as broker:
         await produce(broker, "orders", b"one")
@@ -125,6 +128,7 @@ async def test_a_full_disk_is_an_error_to_the_producer_and_passes(tmp_path: Path
         with pytest.raises(ClientError):
             await asyncio.wait_for(produce(broker, "orders", b"lost"), 20)
         assert broker.logs.online_directories
+        assert "No space left on device" in caplog.text
         disk.error = None
         assert await produce(broker, "orders", b"two") == [1]
         assert await consume(broker, "orders", 2) == [b"one", b"two"]
@@ -191,8 +195,7 @@ async def test_a_machine_without_ipv6_serves_on_ipv4(tmp_path: Path, monkeypatch
     monkeypatch.setattr(socket, "socket", OnlyIPv4)
     async with running(tmp_path, settings={"listeners": "PLAINTEXT://localhost:0"}) as broker:
         monkeypatch.undo()
-        with WireClient(("127.0.0.1", broker.endpoints()[0][1])) as client:
-            assert client is not None
+        WireClient(("127.0.0.1", broker.endpoints()[0][1])).close()
 
 
 async def test_a_stop_waits_for_topics_whose_request_was_given_up(tmp_path: Path) -> None:
@@ -279,3 +282,14 @@ async def test_advertised_listeners_are_told_to_the_clients_of_their_listener(tm
         assert await asyncio.to_thread(advertised, every) == [("kafka.example", 9092)]
         assert await asyncio.to_thread(advertised, six) == [("::1", 7777)]
         assert await asyncio.to_thread(advertised, named) == []
+
+
+async def test_a_log_directory_that_is_gone_is_named_and_made_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(tmp_path) as broker:
+        await produce(broker, "orders", b"one")
+    shutil.rmtree(tmp_path / "broker-0" / "orders-0")
+    async with running(tmp_path) as broker:
+        assert "1 partitions have no log directory and begin empty, as orders-0" in caplog.text
+        assert await produce(broker, "orders", b"two") == [0]

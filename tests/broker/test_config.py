@@ -33,12 +33,17 @@ def test_settings_hold_over_defaults() -> None:
     [
         (
             {"log.retension.ms": "1"},
-            "There is no property 'log.retension.ms'; the nearest is 'log.retention.ms', "
-            "and --list-config shows them all.",
+            "There is no property 'log.retension.ms' (the nearest is 'log.retention.ms'); "
+            "--list-config shows them all.",
         ),
         (
             {"Num.Partitions": "1"},
-            "There is no property 'Num.Partitions'; the nearest is 'num.partitions', and --list-config shows them all.",
+            "There is no property 'Num.Partitions' (the nearest is 'num.partitions'); --list-config shows them all.",
+        ),
+        (
+            {"process.roles": "broker", "num.partition": "1"},
+            "There is no property 'process.roles', 'num.partition' (the nearest is 'num.partitions'); "
+            "--list-config shows them all.",
         ),
         ({"num.partitions": "0"}, "Invalid value 0 for configuration num.partitions: Value must be at least 1."),
         ({"log.dirs": ""}, "Invalid value  for configuration log.dirs: Configuration 'log.dirs' must not be empty."),

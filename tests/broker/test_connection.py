@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import os
 import socket
@@ -238,14 +239,26 @@ async def test_a_reader_that_stalls_stops_being_read(harness: Harness) -> None:
         assert await harness.reply() == (1, b"x" * 1_000_000)
 
 
+async def test_small_requests_for_large_replies_let_others_have_their_turn(harness: Harness) -> None:
+    harness.answer = lambda _: b"x" * 20_000
+    await harness.send(b"".join(frame(i, b"") for i in range(1_000)))
+    seen_at_turns = [0]
+    receiving = asyncio.create_task(harness.receive(1_000 * 20_008))
+    while not receiving.done():
+        await asyncio.sleep(0)
+        seen_at_turns.append(len(harness.seen))
+    assert len(harness.seen) == 1_000
+    assert max(after - before for before, after in itertools.pairwise(seen_at_turns)) < 10
+
+
 async def test_small_requests_for_large_replies_are_handled_as_fast_as_the_client_reads(harness: Harness) -> None:
     harness.answer = lambda _: b"x" * 1_000_000
-    await harness.send(b"".join(frame(i, b"") for i in range(1_000)))
+    await harness.send(b"".join(frame(i, b"") for i in range(100)))
     async with asyncio.timeout(10):
         while not harness.seen:
             await asyncio.sleep(0)
     assert len(harness.seen) < 10
-    for i in range(1_000):
+    for i in range(100):
         assert await harness.reply() == (i, b"x" * 1_000_000)
 
 

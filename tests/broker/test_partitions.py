@@ -171,7 +171,7 @@ async def test_more_partitions_and_other_leaders(broker: HostedTopics) -> None:
 async def test_logs_that_are_there_are_opened_not_made(broker: HostedTopics) -> None:
     topic = await broker.create("t")
     broker.append("t", b"a")
-    restarted = PartitionTable(broker.config, broker.logs, broker.delayed)
+    restarted = PartitionTable(broker.config, broker.clock, broker.logs, broker.delayed)
     await restarted.prepare(MetadataImage(), broker.images.current, ImageDelta((topic,), (), ()))
     partition = restarted.get("t", 0)
     assert partition is not None

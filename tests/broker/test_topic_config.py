@@ -10,6 +10,7 @@ from broker.topic_config import (
     STATIC_BROKER_CONFIG,
     TOPIC_CONFIG,
     ConfigEntry,
+    defaults_not_yet_in_force,
     effective,
     log_config,
     not_yet_in_force,
@@ -177,3 +178,10 @@ def test_log_config_with_the_small_segments_of_tests() -> None:
 )
 def test_not_yet_in_force(overrides: dict[str, str], names: list[str]) -> None:
     assert not_yet_in_force(overrides) == names
+
+
+def test_defaults_of_settings_not_in_force_are_named_if_they_ask_for_something() -> None:
+    assert defaults_not_yet_in_force(Config()) == []
+    asked = {"log.cleanup.policy": "compact", "log.retention.hours": "1", "log.segment.bytes": "1048576"}
+    assert defaults_not_yet_in_force(Config(asked)) == ["log.cleanup.policy", "log.retention.hours"]
+    assert defaults_not_yet_in_force(Config({"log.retention.ms": "-1", "compression.type": "producer"})) == []

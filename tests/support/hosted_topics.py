@@ -92,7 +92,7 @@ class HostedTopics:
             on_offline=self._take_offline,
         )
         self.logs.load({}, lambda topic: LogConfig())
-        self.partitions = PartitionTable(self.config, self.logs, self.delayed)
+        self.partitions = PartitionTable(self.config, self.clock, self.logs, self.delayed)
         self.fetch_sessions = FetchSessionCache(
             self.config.int("max.incremental.fetch.session.cache.slots"), self.clock
         )

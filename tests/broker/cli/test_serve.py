@@ -103,10 +103,12 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["--port", "-1"], "argument --port"),
         (["--port", "1" * 5000], "is not a port"),
         (["--set", "num.partitions"], "'num.partitions' is not NAME=VALUE"),
-        (["--set", "num.partition=1"], "There is no property 'num.partition'; the nearest is 'num.partitions'"),
+        (["--set", "num.partition=1"], "There is no property 'num.partition' (the nearest is 'num.partitions')"),
         (["--set", "num.partitions=0"], "Value must be at least 1."),
         (["--config", "/no/such.properties"], "Cannot read the configuration file /no/such.properties"),
         (["--ephemeral", "--data-dir", "x"], "not allowed with"),
+        (["--data-dir", ""], "--data-dir names no directory"),
+        (["--ephemeral", "--set", "log.dirs=/a"], "--ephemeral removes its data at the end"),
         (["--epheme"], "unrecognized arguments: --epheme"),
     ],
 )
