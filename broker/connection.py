@@ -1,7 +1,7 @@
 """One client's connection: frames in, replies out in order, back-pressure.
 
 The sockets are our own, non-blocking, on the loop's `add_reader`: asyncio's transports copy what they receive and
-send, and cannot send a span of a file (docs/adr/0002-own-sockets.md has the measurements). Requests are decoded and
+send, and cannot send a span of a file (docs/adr/0002-own-sockets.md). Requests are decoded and
 handled where they lie in a shared buffer, in the order of their arrival, without a task for any of them; a handler
 that cannot answer at once returns a future, and the replies behind it wait.
 """
