@@ -194,7 +194,9 @@ class Connection:
             while end - position >= 4 and not self._pauses:
                 size = _LENGTH.unpack_from(buffer, position)[0]
                 if not 0 <= size <= self._server.request_bytes_max:
-                    raise MalformedFrame(f"a frame of {size} bytes")
+                    raise MalformedFrame(
+                        f"a frame of {size} bytes, where socket.request.max.bytes is {self._server.request_bytes_max}"
+                    )
                 frame_end = position + 4 + size
                 if frame_end > end:
                     break
@@ -206,7 +208,9 @@ class Connection:
                     self.pause("turn")
                     self._server.loop.call_soon(self.resume, "turn")
         except MalformedFrame as error:
-            self._server.bad_clients.warning("Closing the connection of %s: %s.", self.peer_host, error)
+            self._server.bad_clients.warning(
+                "Closing the connection of %s:%d: %s.", self.peer_host, self.peer_port, error
+            )
             self.close()
         except Exception:
             logger.exception("Closing the connection of %s after an internal error.", self.peer_host)
