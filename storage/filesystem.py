@@ -123,6 +123,14 @@ class Filesystem:
                 self.unlink(child.path)
         self.rmdir(path)
 
+    def fsync_file(self, path: str) -> None:
+        """Makes the content of a small file durable that was written and closed."""
+        fd = self.open(path)
+        try:
+            self.fsync(fd)
+        finally:
+            self.close(fd)
+
     def fsync_directory(self, path: str) -> None:
         """Makes the names in a directory durable: files created, renamed and removed there."""
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

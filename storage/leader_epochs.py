@@ -160,6 +160,9 @@ class LeaderEpochs:
         if found != self._entries or self.damaged:
             self._write(found)
             self.damaged = False
+        elif found:
+            # Right as the killed process wrote it, which need not have reached the disk.
+            self._written += 1
 
     def flush(self) -> None:
         """Makes the file durable; a recovery point may pass an epoch's start only after this."""
@@ -167,11 +170,7 @@ class LeaderEpochs:
         if written == self._synced:
             return
         # No rewrite: another thread may be replacing the file, which then counts as a newer write.
-        fd = self._filesystem.open(self._path)
-        try:
-            self._filesystem.fsync(fd)
-        finally:
-            self._filesystem.close(fd)
+        self._filesystem.fsync_file(self._path)
         self._filesystem.fsync_directory(self._directory)
         self._synced = written
 

@@ -25,7 +25,7 @@ from .file_span import FileSpan
 from .filesystem import Filesystem
 from .leader_epochs import LeaderEpochs
 from .log_config import LONG_MAX, LogConfig
-from .log_files import has_sound_indexes, open_segments
+from .log_files import mend_indexes, open_segments
 from .log_flush import Flush
 from .producer_replay import reload_producers
 from .producer_snapshot import ProducerSnapshots
@@ -162,14 +162,13 @@ class Log:
         if recover is not None:
             recover(log)
             log._changed = True
-        for segment in segments:
-            if not has_sound_indexes(segment, file_sizes):
-                segment.rebuild_indexes()
+        mend_indexes(segments, file_sizes)
         active = log._active = segments[-1]
         log.log_end_offset = active.next_offset()
         log.recovery_point = min(recovery_point, log.log_end_offset)
         log.log_start_offset = min(log.log_start_offset, log.log_end_offset)
         log.leader_epochs.truncate_from_end(log.log_end_offset)
+        log.leader_epochs.truncate_from_start(log.log_start_offset)
         if recover is None:
             reload_producers(log.producers, log.snapshots, segments, log.log_end_offset)
         log.producers.expire(now_ms, producer_id_expiration_ms)
@@ -322,19 +321,29 @@ class Log:
     def delete_records(self, offset: int) -> None:
         """Moves the start of the log up to an offset and deletes the segments wholly before it.
 
-        Raises KafkaError (OFFSET_OUT_OF_RANGE) for one above the log's end; one below its start has no effect.
+        Raises KafkaError (OFFSET_OUT_OF_RANGE) for one above the log's end; one below its start has no effect. After an
+        OSError the same call again does the rest.
         """
         if offset > self.log_end_offset:
             raise self._out_of_range(offset)
-        if offset <= self.log_start_offset:
+        if offset < self.log_start_offset:
             return
         self.log_start_offset = offset
-        self.leader_epochs.truncate_from_start(offset)
+        # First, since it needs no room: on a full disk this is what makes some.
         while len(self.segments) > 1 and self.segments[1].base_offset <= offset:
             self.segments.pop(0).remove()
+        self.leader_epochs.truncate_from_start(offset)
         self.snapshots.retain(segment.base_offset for segment in self.segments)
 
     # Durability and end
+
+    @property
+    def has_unsynced_rolled(self) -> bool:
+        """Whether a segment that is finished is not known to be on disk, with its indexes."""
+        segments = self.segments
+        return self.recovery_point < segments[-1].base_offset or (
+            len(segments) > 1 and segments[-2].has_unsynced_indexes
+        )
 
     def begin_flush(self, *, rolled_only: bool = False) -> Flush:
         """Writes out what is held in memory and pins what `Flush.sync` has to sync; `end_flush` must follow.
@@ -374,11 +383,19 @@ class Log:
             raise
         self.end_flush(flush)
 
+    def write_out(self) -> None:
+        """Writes what a start after a clean stop takes at its word: whole indexes, and the producers at the end.
+
+        Raises OSError, also where the disk is full: the stop is not a clean one then.
+        """
+        self._active.finish()
+        self._active.write_out_indexes()
+        self.snapshots.take(self.producers, self.log_end_offset)
+
     def close(self) -> None:
-        """Makes everything durable, leaves what the next start needs, and closes the files."""
+        """Makes everything durable, leaves what the next start needs, and closes the files. Raises OSError."""
         if self._changed:
-            self._active.finish()
-            self.snapshots.take(self.producers, self.log_end_offset)
+            self.write_out()
             self.flush()
         self.close_files()
 

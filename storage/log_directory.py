@@ -125,7 +125,10 @@ class LogDirectory:
             checkpoints.write_offsets(self.path, name, offsets, self._filesystem)
 
     def begin_writing(self) -> None:
-        """Takes the mark of the clean stop away, before anything in the directory changes. Raises OSError."""
+        """Takes the mark of the clean stop away, before anything in the directory changes. Raises OSError.
+
+        Already before the logs are opened: a start that crashes while it mends one was no clean stop (KAFKA-10471).
+        """
         if self.was_clean:
             checkpoints.unmark_clean(self.path, self._filesystem)
 
@@ -151,9 +154,7 @@ def _flush(logs: Sequence[Log]) -> None:
         for first in range(0, len(logs), _LOGS_AT_A_TIME):
             chunk = logs[first : first + _LOGS_AT_A_TIME]
             for log in chunk:
-                log.segments[-1].finish()
-                log.snapshots.take(log.producers, log.log_end_offset)
-            list(pool.map(lambda log: log.leader_epochs.flush(), chunk))
+                log.write_out()
             flushes = [log.begin_flush() for log in chunk]
             try:
                 list(pool.map(Flush.sync, flushes))

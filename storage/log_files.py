@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from . import offset_index, time_index
 from .descriptors import DescriptorCache
@@ -42,13 +42,37 @@ def open_segments(
     return [Segment(descriptors, directory, base_offset, config, now_ms, file_sizes) for base_offset in base_offsets]
 
 
-def has_sound_indexes(segment: Segment, file_sizes: Mapping[str, int]) -> bool:
-    """Whether both index files are there, of a size that indexes have; their content is not looked at."""
-    if segment.time_index.entries.unsynced:
-        return True  # Recovery has just made them.
+def mend_indexes(segments: Sequence[Segment], file_sizes: Mapping[str, int]) -> None:
+    """Makes the indexes anew that are missing or cannot be true, as far as the batch headers can be read.
+
+    Those of the last segment are looked into, since the end of the log is found by them. Raises OSError.
+    """
+    last = segments[-1]
+    for segment in segments:
+        is_new = file_prefix(segment.base_offset) + LOG_SUFFIX not in file_sizes
+        if is_new or segment.time_index.entries.unsynced:
+            continue  # The files have just been made, or the entries, by recovery.
+        if not _sizes_hold(segment, file_sizes) or (segment is last and not _tails_hold(segment)):
+            logger.warning("%s: indexes missing or damaged, made anew", segment.file.path)
+            segment.rebuild_indexes()
+
+
+def _sizes_hold(segment: Segment, file_sizes: Mapping[str, int]) -> bool:
+    """Whether both index files are there, of a size that indexes have."""
     prefix = file_prefix(segment.base_offset)
     offsets_bytes = file_sizes.get(prefix + offset_index.SUFFIX)
     times_bytes = file_sizes.get(prefix + time_index.SUFFIX)
     if offsets_bytes is None or times_bytes is None or (segment.size_bytes and not times_bytes):
         return False  # A segment that was closed has at least its largest timestamp in it.
     return offsets_bytes % offset_index.ENTRY.size == 0 and times_bytes % time_index.ENTRY.size == 0
+
+
+def _tails_hold(segment: Segment) -> bool:
+    """Whether the last entries of both indexes can be true.
+
+    As Kafka's sanity check: a file that was preallocated, or lost what was in it, ends in zeros, as no index does.
+    """
+    offsets, times = segment.offset_index, segment.time_index
+    return (not len(offsets.entries) or 0 < offsets.last().position < segment.size_bytes) and (
+        not len(times.entries) or times.last() > (0, segment.base_offset)
+    )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from . import partition_metadata
 from .descriptors import CachedFile
 from .filesystem import Filesystem
 from .index_file import IndexFile
@@ -38,7 +39,10 @@ class Flush:
         directory: str | None,
         truncations: int,
     ) -> None:
-        """`segments` are those with something unsynced, `directory` is one that has new names in it."""
+        """`segments` are those with something unsynced, `directory` is one that has new names in it.
+
+        Raises OSError, after which nothing is pinned.
+        """
         self._filesystem = filesystem
         self._leader_epochs = leader_epochs
         self._directory = directory
@@ -47,20 +51,28 @@ class Flush:
         self.active = active
         self.end_offset = end_offset
         self.truncations = truncations
-        for segment in segments:
-            self._add(segment.file)
-            if segment is not active:
-                segment.write_out_indexes()
-                self._indexes += segment.indexes
-            for index in segment.indexes:
-                # An index with entries in memory still grows, and is made anew after a crash.
-                if index.unsynced and not index.buffered:
-                    self._add(index.file)
+        try:
+            for segment in segments:
+                self._add_segment(segment)
+        except OSError:
+            self.release()
+            raise
+
+    def _add_segment(self, segment: Segment) -> None:
+        self._add(segment.file)
+        if segment is not self.active:
+            segment.write_out_indexes()
+            self._indexes += segment.indexes
+        for index in segment.indexes:
+            # An index with entries in memory still grows, and is made anew after a crash.
+            if index.unsynced and not index.buffered:
+                self._add(index.file)
 
     def _add(self, file: CachedFile) -> None:
         # Open and pinned from here on, so that the thread that syncs asks nothing of the descriptor cache.
+        fd = file.descriptor()
         file.pin()
-        self._files.append((file, file.descriptor()))
+        self._files.append((file, fd))
 
     def sync(self) -> None:
         """Syncs the files; OSError takes the log directory offline, a failed sync is never tried again."""
@@ -68,6 +80,7 @@ class Flush:
         for _, fd in self._files:
             self._filesystem.fdatasync(fd)
         if self._directory is not None:
+            partition_metadata.sync(self._directory, self._filesystem)
             self._filesystem.fsync_directory(self._directory)
 
     def synced(self) -> None:

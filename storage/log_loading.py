@@ -13,7 +13,6 @@ from .log import Log
 from .log_config import LogConfig
 from .log_directory import LogDirectory
 from .recovery import Cut, recover
-from .segment import Segment
 
 logger = logging.getLogger(__name__)
 
@@ -54,9 +53,6 @@ def load_log(
                 producer_id_expiration_ms=producer_id_expiration_ms,
             )
             if not log.leader_epochs.damaged:
-                if not _tails_hold(log.segments[-1]):
-                    logger.warning("[%s-%d] indexes damaged though closed cleanly, made anew", topic, partition)
-                    log.segments[-1].rebuild_indexes()
                 return _loaded(log, None, 0)
             log.close_files()
         except KafkaError as error:
@@ -91,14 +87,3 @@ def _loaded(log: Log, cut: Cut | None, bytes_scanned: int) -> LoadedLog:
     # Each clean stop leaves a snapshot at the log's end; only the newest of those that no segment starts at is of use.
     log.snapshots.retain(segment.base_offset for segment in log.segments)
     return LoadedLog(log, cut, bytes_scanned)
-
-
-def _tails_hold(segment: Segment) -> bool:
-    """Whether the last entries of both indexes can be true.
-
-    As Kafka's sanity check: a file that was preallocated, or lost what was in it, ends in zeros, as no index does.
-    """
-    offsets, times = segment.offset_index, segment.time_index
-    return (not len(offsets.entries) or 0 < offsets.last().position < segment.size_bytes) and (
-        not len(times.entries) or times.last() > (0, segment.base_offset)
-    )

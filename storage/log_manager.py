@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -78,6 +79,8 @@ class LogManager:
         self._directories: list[LogDirectory] = []
         self._logs: dict[TopicPartition, Log] = {}
         self._topic_ids: dict[TopicPartition, bytes] = {}
+        # Held while the tables of all logs and of one directory change together.
+        self._lock = threading.Lock()
         self._deleted: list[str] = []
         self.offline_directories: dict[str, OSError] = {}
         """Paths of the directories that cannot be used until the next start, and why."""
@@ -133,6 +136,7 @@ class LogManager:
         config_for: Callable[[str], LogConfig],
         report: LoadReport,
     ) -> None:
+        directory.begin_writing()
         configs: dict[str, LogConfig] = {}
         # Time stands still while loading: one reading for 10,000 logs.
         now_ms = self._now_ms()
@@ -166,7 +170,6 @@ class LogManager:
                 report.cuts[key] = loaded.cut
             if key in directory.high_watermarks:
                 report.high_watermarks[key] = min(directory.high_watermarks[key], loaded.log.log_end_offset)
-        directory.begin_writing()
 
     # Logs
 
@@ -206,8 +209,11 @@ class LogManager:
             if not is_disk_full(error):
                 self._take_offline(directory, error)
             raise
-        directory.logs[key] = self._logs[key] = log
-        self._topic_ids[key] = topic_id
+        with self._lock:
+            if directory.failure is not None:
+                raise OSError(errno.EIO, f"The log directory of {topic}-{partition} has gone offline")
+            directory.logs[key] = self._logs[key] = log
+            self._topic_ids[key] = topic_id
         return log
 
     def delete(self, topic: str, partition: int, topic_id: bytes) -> None:
@@ -217,15 +223,16 @@ class LogManager:
         at the next start.
         """
         key = (topic, partition)
-        log = self._logs.get(key)
-        if self._topic_ids.get(key, topic_id) != topic_id:
-            return
-        self._topic_ids.pop(key, None)
-        self.offline_partitions.discard(key)
-        if log is None:
-            return
-        directory = self.directory_of(log)
-        del self._logs[key], directory.logs[key]
+        with self._lock:
+            if self._topic_ids.get(key, topic_id) != topic_id:
+                return
+            self._topic_ids.pop(key, None)
+            self.offline_partitions.discard(key)
+            log = self._logs.get(key)
+            if log is None:
+                return
+            directory = self.directory_of(log)
+            del self._logs[key], directory.logs[key]
         try:
             self._deleted.append(log.detach())
         except OSError as error:
@@ -255,7 +262,7 @@ class LogManager:
         The broker flushes them soon (`Log.begin_flush(rolled_only=True)`): what lies below the recovery point is not
         read after a crash.
         """
-        return [log for log in self.logs if log.recovery_point < log.segments[-1].base_offset]
+        return [log for log in self.logs if log.has_unsynced_rolled]
 
     def checkpoint(self) -> None:
         """Writes down how far each log is on disk, begins and is committed; may be called from a thread."""
@@ -286,21 +293,24 @@ class LogManager:
     def fail(self, log: Log, error: OSError) -> None:
         """Takes the directory of a log offline: one of its files could not be read, written or synced."""
         key = (log.topic, log.partition)
-        if self._logs.get(key) is log:
-            self._take_offline(self.directory_of(log), error)
+        with self._lock:
+            directory = self.directory_of(log) if self._logs.get(key) is log else None
+        if directory is not None:
+            self._take_offline(directory, error)
 
     def _take_offline(self, directory: LogDirectory, error: OSError) -> None:
-        if directory.failure is not None:
-            return
+        with self._lock:
+            if directory.failure is not None:
+                return
+            directory.failure = error
+            self.offline_directories[directory.path] = error
+            lost = list(directory.logs)
+            directory.logs.clear()
+            self.offline_partitions.update(lost)
+            for key in lost:
+                # Its descriptors stay, to be closed when others need the room: this may be any thread.
+                del self._logs[key]
         logger.error("log directory %s is offline: %s", directory.path, error)
-        directory.failure = error
-        self.offline_directories[directory.path] = error
-        lost = list(directory.logs)
-        directory.logs.clear()
-        self.offline_partitions.update(lost)
-        for key in lost:
-            # Its descriptors stay, to be closed when others need the room: this may be any thread.
-            del self._logs[key]
         if self._on_offline is not None:
             self._on_offline(lost)
 

@@ -5,8 +5,11 @@ A topic deleted and made again under the same name has another id, so its predec
 
 from __future__ import annotations
 
+import contextlib
+
 from protocol.uuid import uuid_from_text, uuid_to_text
 
+from .filesystem import Filesystem
 from .text_checkpoint import CorruptCheckpoint
 
 FILE_NAME = "partition.metadata"
@@ -27,3 +30,12 @@ def decode(data: bytes, path: str) -> bytes:
         except ValueError:
             pass
     raise CorruptCheckpoint(path, "no version 0 and topic id")
+
+
+def sync(directory: str, filesystem: Filesystem) -> None:
+    """Makes the file of a log's directory durable, without which the log is set aside; no effect where there is none.
+
+    Raises OSError.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        filesystem.fsync_file(f"{directory}/{FILE_NAME}")

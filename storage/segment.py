@@ -6,8 +6,10 @@ batch headers. Nothing here looks into a batch beyond its header.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 
+from protocol.errors import KafkaError
 from protocol.record_batch import BatchHeader
 
 from . import offset_index, time_index
@@ -307,10 +309,12 @@ class Segment:
         self._positions.clear()
 
     def rebuild_indexes(self) -> None:
-        """Makes both indexes anew from the batch headers, durable like the segment."""
+        """Makes both indexes anew from the batch headers, up to the first damaged one, durable like the segment."""
         self.clear_indexes()
-        for position, header in self.headers():
-            self.note_batch(position, header.size_bytes, header.last_offset, header.max_timestamp)
+        # Whoever reads on into the damage is told; what lies before it stays readable.
+        with contextlib.suppress(KafkaError):
+            for position, header in self.headers():
+                self.note_batch(position, header.size_bytes, header.last_offset, header.max_timestamp)
         self.finish()
         for index in self.indexes:
             self.filesystem.fdatasync(index.file.descriptor())

@@ -1,21 +1,24 @@
 """Finding records by timestamp, as ListOffsets asks for them.
 
 The time index narrows the search to a few batches, their headers to one; only that one is opened. Its records may be
-anything a producer sent: where they cannot be read, the batch's base offset is the answer, which is never too late.
+anything a producer sent: where they cannot be read, are too many, or are not what the header says, the batch's base
+offset is the answer, which is never too late. So no producer can make a search open batch after batch in vain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 from protocol.errors import MalformedFrame
 from protocol.record_batch import BatchHeader
-from protocol.records import Record, iterate
+from protocol.records import iterate
 
 from .segment import Segment
 
 UNKNOWN_OFFSET = -1
+
+_DECOMPRESSED_BYTES_MAX = 16 << 20
+"""Most bytes of records that a search walks over; small ones take a third of a second per MB."""
 
 
 class TimestampAndOffset(NamedTuple):
@@ -35,13 +38,9 @@ def first_at_or_after(segment: Segment, timestamp_ms: int, start_offset: int) ->
     # No batch up to that entry's has a larger timestamp, but its own may be the one.
     start = segment.offset_index.lookup(max(known.offset, start_offset)).position
     for position, header in segment.headers(start):
-        if header.max_timestamp >= timestamp_ms and header.last_offset >= start_offset:
-            found = _first_record(
-                segment,
-                position,
-                header,
-                lambda record: record.timestamp >= timestamp_ms and record.offset >= start_offset,
-            )
+        # One without records is what compaction leaves of a producer's last batch.
+        if header.max_timestamp >= timestamp_ms and header.last_offset >= start_offset and header.records_count:
+            found = _first_record(segment, position, header, timestamp_ms, start_offset)
             if found is not None:
                 return found
     return None
@@ -53,18 +52,23 @@ def first_with_largest(segment: Segment) -> TimestampAndOffset | None:
     start = segment.offset_index.lookup(largest.offset).position
     for position, header in segment.headers(start):
         if header.max_timestamp == largest.timestamp:
-            return _first_record(segment, position, header, lambda record: record.timestamp == largest.timestamp)
+            return _first_record(segment, position, header, largest.timestamp, header.base_offset)
     return None
 
 
 def _first_record(
-    segment: Segment, position: int, header: BatchHeader, wanted: Callable[[Record], bool]
+    segment: Segment, position: int, header: BatchHeader, timestamp_ms: int, start_offset: int
 ) -> TimestampAndOffset | None:
+    """The first record of a batch that is wanted; None where it may be among those below `start_offset`."""
     batch = segment.read_bytes(position, header.size_bytes)
     try:
-        for record in iterate(batch):
-            if wanted(record):
+        for record in iterate(batch, _DECOMPRESSED_BYTES_MAX):
+            if record.timestamp >= timestamp_ms and record.offset >= start_offset:
                 return TimestampAndOffset(record.timestamp, record.offset, header.partition_leader_epoch)
+        if header.base_offset < start_offset:
+            return None
     except MalformedFrame:
-        return TimestampAndOffset(header.max_timestamp, header.base_offset, header.partition_leader_epoch)
-    return None
+        pass
+    return TimestampAndOffset(
+        header.max_timestamp, max(header.base_offset, start_offset), header.partition_leader_epoch
+    )

@@ -152,6 +152,11 @@ def test_replace_writes_only_what_differs(tmp_path: Path, epochs: LeaderEpochs, 
     filesystem.writes = 0
     epochs.replace(list(epochs.entries))
     assert filesystem.writes == 0
+    epochs.flush()
+    synced = filesystem.syncs
+    epochs.replace(list(epochs.entries))
+    epochs.flush()
+    assert (filesystem.writes, filesystem.syncs) == (0, synced + 2), "a killed process may have left it unsynced"
     epochs.replace(())
     assert (tmp_path / FILE_NAME).read_bytes() == b"0\n0\n"
 

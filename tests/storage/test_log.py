@@ -6,6 +6,7 @@ import os
 import struct
 from pathlib import Path
 
+import cramjam
 import pytest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from crc32c import crc32c
@@ -493,6 +494,40 @@ def test_a_hostile_body_is_answered_by_its_base_offset(log: Log) -> None:
     assert log.max_timestamp() == TimestampAndOffset(NOW_MS + 50, 2, EPOCH)
 
 
+def test_a_hostile_body_that_holds_the_log_start_is_answered_by_the_log_start(log: Log) -> None:
+    hostile = batch_of([b"x" * 30] * 3, NOW_MS + 50)
+    hostile[61:] = b"\xff" * (len(hostile) - 61)
+    struct.pack_into(">I", hostile, 17, crc32c(hostile[21:]))
+    log.append(hostile, EPOCH, NOW_MS)
+    log.delete_records(2)
+    assert log.offset_for_timestamp(NOW_MS) == TimestampAndOffset(NOW_MS + 50, 2, EPOCH)
+
+
+def test_a_header_that_promises_a_later_timestamp_ends_the_search(directory: str) -> None:
+    filesystem = FailingFilesystem()
+    log = create_log(directory, filesystem=filesystem)
+    append(log)
+    for _ in range(20):
+        lying = batch_of([b"x" * 5000], NOW_MS)
+        struct.pack_into(">q", lying, 35, NOW_MS + 50)
+        struct.pack_into(">I", lying, 17, crc32c(lying[21:]))
+        log.append(lying, EPOCH, NOW_MS)
+    filesystem.calls.clear()
+    assert log.offset_for_timestamp(NOW_MS + 1) == TimestampAndOffset(NOW_MS + 50, 1, EPOCH)
+    assert filesystem.calls.count("pread") < 4, "one batch was opened"
+    assert log.max_timestamp() == TimestampAndOffset(NOW_MS + 50, 1, EPOCH)
+
+
+def test_more_records_than_a_search_may_walk_over_are_answered_by_their_base_offset(log: Log) -> None:
+    records = [Record(0, NOW_MS - 1, None, bytes(20 << 20)), Record(1, NOW_MS, None, b"x")]
+    bomb = build_batch(records, attributes=4)
+    bomb[61:] = bytes(cramjam.zstd.compress(bytes(bomb[61:])))
+    struct.pack_into(">i", bomb, 8, len(bomb) - 12)
+    struct.pack_into(">I", bomb, 17, crc32c(bomb[21:]))
+    log.append(bomb, EPOCH, NOW_MS)
+    assert log.offset_for_timestamp(NOW_MS) == TimestampAndOffset(NOW_MS, 0, EPOCH)
+
+
 # Cutting
 
 
@@ -562,6 +597,23 @@ def test_deleted_records_are_still_sent(directory: str) -> None:
     assert span is not None
     log.delete_records(10)
     assert [header.base_offset for header in headers_of(take(span))] == [0, 1]
+
+
+def test_records_are_deleted_on_a_full_disk(directory: str) -> None:
+    filesystem = FailingFilesystem()
+    log = create_log(directory, LogConfig(segment_bytes=250), filesystem)
+    for _ in range(10):
+        append(log)
+    filesystem.fail["create"] = no_space
+    with pytest.raises(OSError, match="No space"):
+        log.delete_records(7)
+    assert log.segments[0].base_offset == 6, "what makes room has been done"
+    filesystem.fail.clear()
+    log.delete_records(7)
+    assert log.leader_epochs.entries == (EpochStart(EPOCH, 7),)
+    assert [path.name for path in sorted(Path(directory).glob("*.snapshot"))] == [
+        f"{offset:020d}.snapshot" for offset in (6, 8)
+    ]
 
 
 # Durability and the end
@@ -655,6 +707,34 @@ def test_a_failed_sync_moves_nothing(directory: str) -> None:
     assert all(segment.file.pins == 0 for segment in log.segments)
 
 
+def test_a_flush_that_cannot_begin_pins_nothing(directory: str) -> None:
+    filesystem = FailingFilesystem()
+    log = create_log(directory, LogConfig(segment_bytes=250), filesystem=filesystem)
+    for _ in range(3):
+        append(log)
+    log.segments[0].time_index.append(NOW_MS + 1, 1)
+    filesystem.fail["pwrite"] = no_space
+    with pytest.raises(OSError, match="No space"):
+        log.begin_flush()
+    assert all(file.pins == 0 for segment in log.segments for file in segment.files)
+
+
+def test_a_close_on_a_full_disk_is_not_clean(directory: str) -> None:
+    """The start after a clean stop takes the indexes at their word: all entries must be in the files."""
+
+    class FullForIndexes(Filesystem):
+        def pwrite(self, fd: int, data: bytes | bytearray | memoryview, position: int) -> int:
+            if os.readlink(f"/dev/fd/{fd}").endswith(".timeindex"):
+                raise no_space()
+            return super().pwrite(fd, data, position)
+
+    log = create_log(directory, filesystem=FullForIndexes())
+    append(log)
+    with pytest.raises(OSError, match="No space"):
+        log.close()
+    log.close_files()
+
+
 def test_a_flush_that_a_cut_overtook_moves_nothing(log: Log) -> None:
     for _ in range(4):
         append(log)
@@ -724,6 +804,40 @@ def test_lost_indexes_are_made_anew(directory: str) -> None:
     again = open_log(directory, config)
     assert [by_time(again, NOW_MS + number) for number in range(60)] == list(range(60))
     assert {path: path.read_bytes() for path in contents} == contents
+
+
+def test_a_log_that_is_shorter_than_its_index_ends_with_its_last_batch(directory: str) -> None:
+    log = create_log(directory, LogConfig(index_interval_bytes=100))
+    for _ in range(10):
+        append(log)
+    log.close()
+    (path,) = Path(directory).glob("*.log")
+    os.truncate(path, path.stat().st_size // 10 * 2)
+    again = open_log(directory)
+    assert again.log_end_offset == 2
+    assert append(again).base_offset == 2
+    assert [header.base_offset for header in read_all(again)] == [0, 1, 2]
+
+
+def test_a_damaged_batch_does_not_keep_a_lost_index_from_being_made_anew(directory: str) -> None:
+    config = LogConfig(segment_bytes=1000, index_interval_bytes=100)
+    log = create_log(directory, config)
+    for _ in range(20):
+        append(log)
+    log.close()
+    path = Path(directory, f"{0:020d}.log")
+    data = bytearray(path.read_bytes())
+    third = 2 * read_header(data).size_bytes
+    data[third + 16] = 9  # the magic
+    path.write_bytes(data)
+    path.with_suffix(".index").unlink()
+    again = open_log(directory, config)
+    assert again.log_end_offset == 20
+    assert read_header(read(again, 1)).base_offset == 1
+    with pytest.raises(KafkaError, match="magic 9"):
+        read(again, 3)
+    second = again.segments[1].base_offset
+    assert headers_of(read(again, second))[0].base_offset == second
 
 
 def test_an_empty_directory_is_an_empty_log(tmp_path: Path) -> None:

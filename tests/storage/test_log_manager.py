@@ -12,6 +12,7 @@ import pytest
 from storage.filesystem import Filesystem
 from storage.log_config import LogConfig
 from storage.log_directory_error import LogDirectoryError
+from storage.log_flush import Flush
 from storage.log_manager import LogManager
 
 from .log_support import NOW_MS, FailingFilesystem, batch_of, broken, no_space, read_all
@@ -51,6 +52,11 @@ def start(managers: Callable[..., LogManager]) -> Callable[..., LogManager]:
         return manager
 
     return make
+
+
+def sync(flush: Flush) -> Flush:
+    flush.sync()
+    return flush
 
 
 def names(directory: Path) -> set[str]:
@@ -131,6 +137,20 @@ class TestStops:
         assert (log.log_start_offset, log.log_end_offset, log.recovery_point) == (2, 5, 0)
         assert [header.base_offset for header in read_all(log)] == [2, 3, 4]
 
+    def test_epochs_start_no_earlier_than_the_log(
+        self, tmp_path: Path, start: Callable[..., LogManager], managers: Any
+    ) -> None:
+        manager = start(tmp_path)
+        self.write(manager)
+        manager.checkpoint()
+        manager.close(clean=False)
+        again = managers(tmp_path)
+        again.load(EXPECTED, lambda topic: CONFIG)
+        log = again.get("orders", 0)
+        assert log is not None
+        assert log.log_start_offset == 2
+        assert log.leader_epochs.entries == ((4, 2),)
+
     def test_a_cut_is_one_line(
         self, tmp_path: Path, start: Callable[..., LogManager], managers: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -181,6 +201,26 @@ class TestStops:
         assert len(read_all(log)) == log.log_end_offset
         again.close()
         assert index.read_bytes()[:56] == before[:56]
+
+    def test_a_start_that_crashes_was_no_clean_stop(
+        self, tmp_path: Path, start: Callable[..., LogManager], managers: Callable[..., LogManager]
+    ) -> None:
+        manager = start(tmp_path)
+        self.write(manager)
+        manager.close()
+        (tmp_path / "orders-0" / f"{0:020d}.index").unlink()
+
+        class Crash(Exception):
+            pass
+
+        def crash(fd: int) -> None:
+            raise Crash
+
+        filesystem = FailingFilesystem()
+        filesystem.fail["fdatasync"] = crash
+        with pytest.raises(Crash):
+            managers(tmp_path, filesystem=filesystem).load(EXPECTED, lambda topic: CONFIG)
+        assert not (tmp_path / ".kafka_cleanshutdown").exists()
 
     def test_nothing_is_marked_clean_that_could_not_be_closed(
         self, tmp_path: Path, start: Callable[..., LogManager]
@@ -359,6 +399,21 @@ class TestFailingDisks:
             manager.create("orders", 4, ORDERS, CONFIG)
         assert lost == [("orders", 0), ("orders", 2)]
 
+    def test_a_log_that_is_made_while_its_directory_fails(
+        self, manager: LogManager, filesystem: FailingFilesystem, lost: list[tuple[str, int]]
+    ) -> None:
+        log = manager.get("orders", 0)
+        assert log is not None
+
+        def fail_the_other(*_: object) -> None:
+            manager.fail(log, broken())
+
+        filesystem.fail["mkdir"] = fail_the_other
+        with pytest.raises(OSError, match="orders-4 has gone offline"):
+            manager.create("orders", 4, ORDERS, CONFIG)
+        assert manager.get("orders", 4) is None
+        assert lost == [("orders", 0), ("orders", 2)]
+
     @pytest.mark.parametrize(("error", "online"), [(no_space, 2), (broken, 0)])
     def test_checkpoints(
         self, manager: LogManager, filesystem: FailingFilesystem, error: Callable[..., OSError], online: int
@@ -396,6 +451,22 @@ def test_logs_with_a_finished_segment_are_to_be_flushed(tmp_path: Path, start: C
     assert manager.rolled_logs() == [log]
     log.flush()
     assert manager.rolled_logs() == []
+    log.append(batch_of([b"a" * 150]), 0, NOW_MS)
+    assert manager.rolled_logs() == [log], "its batches were on disk before it was finished, its indexes are not"
+    log.end_flush(sync(log.begin_flush(rolled_only=True)))
+    assert manager.rolled_logs() == []
+
+
+def test_a_flushed_log_is_not_set_aside_after_a_power_loss(tmp_path: Path, start: Callable[..., LogManager]) -> None:
+    """The file that names its topic must be on disk before a recovery point says that the records are."""
+    filesystem = FailingFilesystem()
+    manager = start(tmp_path, filesystem=filesystem)
+    log = manager.create("orders", 0, ORDERS, CONFIG)
+    log.append(batch_of(), 0, NOW_MS)
+    synced: list[str] = []
+    filesystem.fail["fsync_file"] = lambda path: synced.append(path)
+    log.flush()
+    assert f"{log.directory}/partition.metadata" in synced
 
 
 def test_stops_leave_no_snapshots_behind(tmp_path: Path, start: Callable[..., LogManager]) -> None:
