@@ -8,8 +8,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from storage.filesystem import Filesystem
+from storage.log import Log
 from storage.log_directory_error import LogDirectoryError
-from storage.log_manager import LogManager
+from storage.log_manager import LogManager, is_disk_full
 
 from .clock import Clock
 from .config import Config, StartupError
@@ -157,15 +158,24 @@ class Broker:
     async def _checkpoint(self) -> None:
         """Sync what has been rolled and write down how far each log is on disk: a recovery need not read it again."""
         for log in self.logs.rolled_logs():
-            flush = log.begin_flush(rolled_only=True)
             try:
-                await asyncio.to_thread(flush.sync)
+                await self._sync_rolled(log)
             except OSError as error:
-                flush.release()
-                self.logs.fail(log, error)
-            else:
-                log.end_flush(flush)
+                if is_disk_full(error):
+                    logger.warning("[%s-%d] The log cannot be synced: %s", log.topic, log.partition, error.strerror)
+                else:
+                    self.logs.fail(log, error)
         await asyncio.to_thread(self.logs.checkpoint)
+
+    @staticmethod
+    async def _sync_rolled(log: Log) -> None:
+        flush = log.begin_flush(rolled_only=True)
+        try:
+            await asyncio.to_thread(flush.sync)
+        except OSError:
+            flush.release()
+            raise
+        log.end_flush(flush)
 
     async def _remove_deleted(self) -> None:
         await asyncio.to_thread(self.logs.remove_deleted)

@@ -31,9 +31,9 @@ from .producer_replay import reload_producers
 from .producer_snapshot import ProducerSnapshots
 from .producer_state import ProducerStateManager
 from .segment import Segment
-from .timestamp_search import NOT_FOUND, TimestampAndOffset, first_at_or_after, first_with_largest
+from .timestamp_search import NOT_FOUND, Steps, TimestampAndOffset, at_once, first_at_or_after, first_with_largest
 
-__all__ = ["AppendResult", "Log", "TimestampAndOffset"]
+__all__ = ["AppendResult", "Log", "Steps", "TimestampAndOffset"]
 
 
 class AppendResult(NamedTuple):
@@ -286,18 +286,26 @@ class Log:
 
     def offset_for_timestamp(self, timestamp_ms: int) -> TimestampAndOffset | None:
         """The first record whose timestamp is at least this; None where there is none."""
+        return at_once(self.search_timestamp(timestamp_ms))
+
+    def search_timestamp(self, timestamp_ms: int) -> Steps[TimestampAndOffset | None]:
+        """`offset_for_timestamp` in steps, between which the log may be written, cut and deleted."""
         start_offset = self.log_start_offset
-        for segment in self.segments:
-            if segment.largest_timestamp.timestamp >= timestamp_ms:
-                found = first_at_or_after(segment, timestamp_ms, start_offset)
+        for segment in [each for each in self.segments if each.largest_timestamp.timestamp >= timestamp_ms]:
+            if not segment.file.removed:
+                found = yield from first_at_or_after(segment, timestamp_ms, start_offset)
                 if found is not None:
                     return found
         return None
 
     def max_timestamp(self) -> TimestampAndOffset:
         """The first record with the largest timestamp of the log; -1 in all fields where the log is empty."""
+        return at_once(self.search_max_timestamp())
+
+    def search_max_timestamp(self) -> Steps[TimestampAndOffset]:
+        """`max_timestamp` in steps, between which the log may be written, cut and deleted."""
         segment = max(self.segments, key=lambda segment: segment.largest_timestamp.timestamp)
-        return first_with_largest(segment) or NOT_FOUND
+        return (yield from first_with_largest(segment)) or NOT_FOUND
 
     # Cutting
 

@@ -8,8 +8,8 @@ Behaviour
 - What is not found has timestamp -1 and offset -1, no error.
 - A partition that comes twice gets INVALID_REQUEST, once.
 - `current_leader_epoch` (v4), if given, must be the leader's: FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH.
-- A timestamp is looked for on the disk, in a few reads a partition, one partition a turn of the loop (logs are not
-  for threads); a request without any is answered at once.
+- A timestamp is looked for on the disk, in steps of a millisecond or two between which others have their turn; a
+  request without any is answered at once.
 
 Versions: 2 isolation level; 4 leader epochs (KIP-320); 6 flexible; 10 timeout_ms (KIP-1075), for tiered storage only.
 """
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from protocol.errors import ErrorCode, KafkaError
 from protocol.messages.list_offsets import (
@@ -28,11 +28,13 @@ from protocol.messages.list_offsets import (
     ListOffsetsResponse,
     ListOffsetsTopicResponse,
 )
-from storage.log import TimestampAndOffset
+from storage.log import Steps, TimestampAndOffset
 
 from ..context import RequestContext
 from ..partition import Partition
 from ..security.acl import AclOperation, ResourceType
+
+_T = TypeVar("_T")
 
 _LATEST = -1
 _EARLIEST = -2
@@ -131,23 +133,33 @@ async def _search_all(
 ) -> ListOffsetsResponse:
     for search in searches:
         try:
-            _search(ctx, search, committed)
+            await _search(ctx, search, committed)
         except KafkaError as error:
             search.answer.error_code = error.code
-        await asyncio.sleep(0)
     return response
 
 
-def _search(ctx: RequestContext, search: _Search, committed: bool) -> None:
+async def _search(ctx: RequestContext, search: _Search, committed: bool) -> None:
     partition = _find(ctx, search.topic, search.wanted)
     timestamp = search.wanted.timestamp
-    try:
-        if timestamp == _MAX_TIMESTAMP:
-            found: TimestampAndOffset | None = partition.log.max_timestamp()
-        else:
-            found = partition.log.offset_for_timestamp(timestamp)
-    except OSError as error:
-        raise partition.storage_error(error) from error
+    log = partition.log
+    steps: Steps[TimestampAndOffset | None]
+    steps = log.search_max_timestamp() if timestamp == _MAX_TIMESTAMP else log.search_timestamp(timestamp)
+    found = await _in_turns(steps, partition)
     visible = partition.last_stable_offset if committed else partition.high_watermark
     if found is not None and found.offset < visible:
         _fill_in(ctx, search.answer, found)
+
+
+async def _in_turns(steps: Steps[_T], partition: Partition) -> _T:
+    """Take a step of the search at each turn of the loop; raises KafkaError."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: _T = end.value
+            return found
+        except OSError as error:
+            raise partition.storage_error(error) from error
+        finally:
+            await asyncio.sleep(0)

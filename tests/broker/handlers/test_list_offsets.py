@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator
+import struct
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from broker.handlers.list_offsets import handle
 from broker.security.acl import AclOperation, ResourceType
+from protocol.checksum import crc32c
 from protocol.errors import ErrorCode
 from protocol.messages.list_offsets import (
     ListOffsetsPartition,
@@ -19,7 +21,7 @@ from protocol.messages.list_offsets import (
     ListOffsetsResponse,
     ListOffsetsTopic,
 )
-from tests.support.hosted_topics import OTHER_NODE_ID, HostedTopics, over_the_wire
+from tests.support.hosted_topics import OTHER_NODE_ID, HostedTopics, batch, over_the_wire
 
 VERSIONS = range(1, 12)
 LATEST, EARLIEST, MAX_TIMESTAMP, EARLIEST_LOCAL, LATEST_TIERED, EARLIEST_PENDING_UPLOAD = range(-1, -7, -1)
@@ -197,11 +199,31 @@ async def test_leader_epochs_are_checked(broker: HostedTopics, known: int, code:
 
 
 async def test_a_disk_that_fails_during_the_search(broker: HostedTopics, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_: int) -> None:
+    def broken(_: int) -> Iterator[None]:
+        yield
         raise OSError(errno.EIO, "broken")
 
-    monkeypatch.setattr(broker.partition("t").log, "offset_for_timestamp", broken)
+    monkeypatch.setattr(broker.partition("t").log, "search_timestamp", broken)
     assert answers(await ask(broker, request(("t", 0, 1000), ("t", 1, LATEST))))[0][2] == ErrorCode.KAFKA_STORAGE_ERROR
+
+
+async def test_a_long_search_lets_others_have_their_turn(broker: HostedTopics) -> None:
+    """A batch of 100,000 records whose header promises a time that none of them has."""
+    topic = await broker.create("long")
+    records = batch(*[b""] * 100_000, timestamp=1000)
+    struct.pack_into(">q", records, 35, 2000)  # the largest timestamp
+    struct.pack_into(">I", records, 17, crc32c(records[21:]))
+    broker.partition("long").append_as_leader(memoryview(records), broker.clock.now_ms(), acks=1)
+    searching = asyncio.create_task(ask(broker, request(("long", 0, 1500))))
+    turns = 0
+    while not searching.done():
+        await asyncio.sleep(0)
+        turns += 1
+        if turns == 10:
+            await broker.delete(topic)
+    assert turns > 100
+    # What the header promised is answered by the batch's first offset, which is never too late.
+    assert answers(await searching)[0][:5] == ("long", 0, ErrorCode.NONE, 2000, 0)
 
 
 async def test_nothing_asked_nothing_answered(broker: HostedTopics) -> None:
