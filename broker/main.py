@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -27,6 +29,7 @@ def run(config: Config, data_dir: str, ephemeral: bool, started_ms: float) -> in
     the last log directory. Raises StartupError for what keeps the broker from starting.
     """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    _raise_descriptor_limit()
     filesystem = Filesystem()
     directory = DataDirectory.temporary(filesystem) if ephemeral else DataDirectory(data_dir, filesystem)
     try:
@@ -34,6 +37,13 @@ def run(config: Config, data_dir: str, ephemeral: bool, started_ms: float) -> in
             return runner.run(_serve(config, directory, filesystem, started_ms))
     finally:
         directory.close()
+
+
+def _raise_descriptor_limit() -> None:
+    """Let connections and segments have all the file descriptors that the system allows, as a JVM does."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # macOS gives a hard limit that cannot be set
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

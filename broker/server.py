@@ -6,8 +6,12 @@ import asyncio
 import contextlib
 import errno
 import logging
+import resource
 import socket
+import sys
 from typing import TYPE_CHECKING, Any
+
+from storage.descriptors import DESCRIPTORS_MAX
 
 from .config import StartupError
 from .connection import Connection
@@ -24,6 +28,8 @@ logger = logging.getLogger(__name__)
 _ACCEPTS_PER_TURN = 64
 # With no descriptor left the socket stays readable; a pause keeps accept from spinning until some connection closes.
 _ACCEPT_PAUSE_SECONDS = 0.1
+# Connections leave these to the log: a segment that cannot be opened takes its directory offline.
+_RESERVED_DESCRIPTORS = DESCRIPTORS_MAX + 64
 _OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -38,6 +44,7 @@ class Server:
         self.buffers = FrameBuffers()
         self.request_bytes_max = broker.config.int("socket.request.max.bytes")
         self.msg_more = broker.filesystem.platform.msg_more
+        self.connections_max = _connections_max()
         self.bad_clients = RateLimitedLog(logger, broker.clock)
         self.bound_ports: dict[str, int] = {}
         """The port of each listener by its name, chosen by the system where the listener said 0."""
@@ -106,6 +113,15 @@ class Server:
                     self.loop.call_later(_ACCEPT_PAUSE_SECONDS, self._accept_again, listening, listener)
                     return
                 continue
+            if len(self._connections) >= self.connections_max:
+                self.bad_clients.warning(
+                    "Refusing the connection of %s: %d are open, and the rest of the process's file descriptors "
+                    "(ulimit -n) is for logs.",
+                    address[0],
+                    len(self._connections),
+                )
+                sock.close()
+                continue
             try:
                 self._configure(sock)
             except OSError:
@@ -153,6 +169,11 @@ class Server:
                 await asyncio.wait_for(self._all_closed.wait(), timeout_seconds)
         for connection in list(self._connections):
             connection.close()
+
+
+def _connections_max() -> int:
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if descriptors == resource.RLIM_INFINITY else max(1, descriptors - _RESERVED_DESCRIPTORS)
 
 
 def _bind_failure(listener: Listener, error: OSError) -> str:

@@ -284,6 +284,20 @@ async def test_advertised_listeners_are_told_to_the_clients_of_their_listener(tm
         assert await asyncio.to_thread(advertised, named) == []
 
 
+async def test_connections_leave_descriptors_to_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with running(tmp_path) as broker:
+        await produce(broker, "orders", b"one")
+        broker.server.connections_max = 1
+        first = socket.create_connection(broker.endpoints()[0])
+        second = socket.create_connection(broker.endpoints()[0])
+        with first, second:
+            second.settimeout(10)
+            assert await asyncio.to_thread(second.recv, 1) == b""
+        assert "Refusing the connection of 127.0.0.1: 1 are open" in caplog.text
+        broker.server.connections_max = 100
+        await eventually(lambda: produce(broker, "orders", b"two"))
+
+
 async def test_a_log_directory_that_is_gone_is_named_and_made_anew(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
