@@ -90,11 +90,11 @@ LISTENERS = (
     Property(
         "socket.send.buffer.bytes",
         _INT,
-        -1,
+        262144,
         at_least(-1),
         _READ_ONLY,
-        "Size in bytes of a connection's send buffer in the kernel (SO_SNDBUF); -1 leaves it to the system, which "
-        "fits it to the traffic. Kafka's default is 102400.",
+        "Size in bytes of a connection's send buffer in the kernel (SO_SNDBUF); -1 leaves it to the system. Small "
+        "enough for the cache, it makes large fetches cheaper. Kafka's default is 102400.",
     ),
     Property(
         "socket.receive.buffer.bytes",
