@@ -61,11 +61,11 @@ def test_an_unwritable_directory(tmp_path: Path) -> None:
         tmp_path.chmod(0o755)
 
 
-def test_an_unwritable_file_system() -> None:
+def test_an_unwritable_file_system(tmp_path: Path) -> None:
     if not Path("/proc/self").exists():
         pytest.skip("there is no /proc, in which not even root makes a directory")
     assert "/proc/ottla" in fail_to_start("--data-dir", "/proc/ottla")
-    assert "/proc/ottla" in fail_to_start("--ephemeral", "--set", "log.dirs=/proc/ottla")
+    assert "/proc/ottla" in fail_to_start("--data-dir", str(tmp_path), "--set", "log.dirs=/proc/ottla")
 
 
 @pytest.mark.parametrize(
