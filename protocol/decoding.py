@@ -13,7 +13,9 @@ What it writes looks like this (Produce v9, shortened):
             ...
             if position > limit: raise MalformedFrame(...)
             return message, position
-        except (struct_error, IndexError, UnicodeDecodeError) as error:
+        except (struct_error, IndexError) as error:
+            raise MalformedFrame("ProduceRequest v9: it ends too early") from error
+        except UnicodeDecodeError as error:
             raise MalformedFrame(f"ProduceRequest v9: {error}") from error
 
 Adjacent fields of fixed size, the first byte of a length behind them included, are read by one `struct`; structures
@@ -79,7 +81,9 @@ class _DecoderCompiler:
                 with source.block("if position > limit:"):
                     source.line(f'raise MalformedFrame(f"{self.title}: {{position - limit}} bytes are missing")')
                 source.line("return message, position")
-            with source.block("except (struct_error, IndexError, UnicodeDecodeError) as error:"):
+            with source.block("except (struct_error, IndexError) as error:"):
+                source.line(f'raise MalformedFrame("{self.title}: it ends too early") from error')
+            with source.block("except UnicodeDecodeError as error:"):
                 source.line(f'raise MalformedFrame(f"{self.title}: {{error}}") from error')
         return source.compile(f"{self.title} decode", "decode")
 

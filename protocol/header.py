@@ -54,7 +54,9 @@ def decode_request_header(frame: memoryview, flexible: bool) -> RequestHeader:
             position += 1
             if tags:
                 position = skip_tags(frame, position, tags)
-    except (struct_error, IndexError, UnicodeDecodeError) as error:
+    except (struct_error, IndexError) as error:
+        raise MalformedFrame("request header: it ends too early") from error
+    except UnicodeDecodeError as error:
         raise MalformedFrame(f"request header: {error}") from error
     if position > len(frame):
         raise MalformedFrame(f"request header: {position - len(frame)} bytes are missing")
