@@ -92,7 +92,7 @@ def element_class(field: dataclasses.Field[Any]) -> Any:
 
 
 def _is_datetime(arguments: tuple[Any, ...]) -> bool:
-    return any(issubclass(argument, datetime.datetime) for argument in arguments)
+    return any(isinstance(argument, type) and issubclass(argument, datetime.datetime) for argument in arguments)
 
 
 @cache
