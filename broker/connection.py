@@ -137,8 +137,8 @@ class Connection:
                 start = len(self._remainder)
                 if start:
                     scratch[:start] = self._remainder
-                    self._remainder = b""
                     received = self._socket.recv_into(scratch[start:])
+                    self._remainder = b""
                 else:
                     received = self._socket.recv_into(scratch)
                 if received == 0:

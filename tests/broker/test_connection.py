@@ -119,6 +119,16 @@ async def test_a_request_may_arrive_byte_by_byte(harness: Harness) -> None:
     assert await harness.reply() == (7, b"slowly")
 
 
+async def test_a_wake_up_without_data_loses_nothing(harness: Harness) -> None:
+    request = frame(7, b"in two parts")
+    await harness.send(request[:9])
+    for _ in range(5):
+        await asyncio.sleep(0)
+    harness.connection._on_readable()
+    await harness.send(request[9:])
+    assert await harness.reply() == (7, b"in two parts")
+
+
 @pytest.mark.parametrize(
     "size",
     [SCRATCH_BYTES // 4, SCRATCH_BYTES - 20, SCRATCH_BYTES, SCRATCH_BYTES + 100, SCRATCH_BYTES * 5 // 4, 2_000_000],
