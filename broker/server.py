@@ -9,6 +9,7 @@ import logging
 import resource
 import socket
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from storage.descriptors import DESCRIPTORS_MAX
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_FREE_PORT_ATTEMPTS = 10
 _ACCEPTS_PER_TURN = 64
 # With no descriptor left the socket stays readable; a pause keeps accept from spinning until some connection closes.
 _ACCEPT_PAUSE_SECONDS = 0.1
@@ -67,21 +69,36 @@ class Server:
             raise StartupError(f"The listener {listener} has an unknown host: {error.strerror}.") from error
         except UnicodeError as error:  # from the codec of domain names
             raise StartupError(f"The listener {listener} has a host that is no domain name.") from error
-        port = listener.port
-        sockets = []
-        for family, _, _, _, address in found:
+        addresses = [(family, address) for family, _, _, _, address in found]
+        for attempts_left in reversed(range(_FREE_PORT_ATTEMPTS)):
             try:
-                # A host with two addresses, as localhost is, has one port all the same.
-                sock = self._open(family, (address[0], port, *address[2:]))
+                sockets = self._open_all(addresses, listener.port)
             except OSError as error:
-                if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT) and len(found) > 1:
-                    continue  # localhost is ::1 by name on machines and in containers that have no IPv6
+                # A port that was free on the host's first address may be taken on its second: look for another one.
+                if error.errno == errno.EADDRINUSE and listener.port == 0 and attempts_left:
+                    continue
                 raise StartupError(_bind_failure(listener, error)) from error
-            port = sock.getsockname()[1]
-            sockets.append(sock)
+            break
         if not sockets:
             raise StartupError(f"The listener {listener} has no address on this machine; choose another host.")
-        self.bound_ports[listener.name] = port
+        self._sockets += sockets
+        self.bound_ports[listener.name] = sockets[0].getsockname()[1]
+        return sockets
+
+    def _open_all(self, addresses: Sequence[tuple[int, tuple[Any, ...]]], port: int) -> list[socket.socket]:
+        """Return sockets that listen on one port of all the addresses that there are; raises OSError."""
+        sockets: list[socket.socket] = []
+        for family, address in addresses:
+            try:
+                # A host with two addresses, as localhost is, has one port all the same.
+                sockets.append(self._open(family, (address[0], port, *address[2:])))
+            except OSError as error:
+                if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT) and len(addresses) > 1:
+                    continue  # localhost is ::1 by name on machines and in containers that have no IPv6
+                for sock in sockets:
+                    sock.close()
+                raise
+            port = sockets[-1].getsockname()[1]
         return sockets
 
     def _open(self, family: int, address: tuple[Any, ...]) -> socket.socket:
@@ -97,7 +114,6 @@ class Server:
         except OSError:
             sock.close()
             raise
-        self._sockets.append(sock)
         return sock
 
     def _accept(self, listening: socket.socket, listener: Listener) -> None:

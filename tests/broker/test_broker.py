@@ -10,6 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -20,6 +21,7 @@ from broker.clock import Clock
 from broker.config import Config, StartupError
 from broker.core.controller.topic_creation import NewTopic
 from broker.data_directory import DataDirectory
+from broker.server import Server
 from protocol.errors import KafkaError
 from storage.filesystem import Filesystem
 from tests.support.wire import WireClient
@@ -307,3 +309,25 @@ async def test_a_log_directory_that_is_gone_is_named_and_made_anew(
     async with running(tmp_path) as broker:
         assert "1 partitions have no log directory and begin empty, as orders-0" in caplog.text
         assert await produce(broker, "orders", b"two") == [0]
+
+
+async def test_a_free_port_is_free_on_all_addresses_of_its_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bound: list[int] = []
+
+    def bind(server: Server, family: int, address: tuple[Any, ...]) -> socket.socket:
+        if len(bound) == 1:
+            bound.append(0)
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+        sock = open_socket(server, family, address)
+        bound.append(sock.getsockname()[1])
+        return sock
+
+    open_socket = Server._open
+    monkeypatch.setattr(Server, "_open", bind)
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{i}", 0)) for i in (1, 2)]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    async with running(tmp_path, settings={"listeners": "PLAINTEXT://two.example:0"}) as broker:
+        assert len(bound) == 4
+        assert bound[2] == bound[3] == broker.endpoints()[0][1]
