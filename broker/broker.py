@@ -202,9 +202,17 @@ class Broker:
     def run(self, coroutine: Coroutine[Any, Any, _T]) -> asyncio.Future[_T]:
         """Run off the hot path what a handler must await; it goes on when the connection that asked has closed."""
         task = asyncio.get_running_loop().create_task(coroutine)
+        reply = asyncio.shield(task)
+
+        def on_done(task: asyncio.Task[_T]) -> None:
+            self._running.discard(task)
+            # Nobody waits for it any more who would say so.
+            if reply.cancelled() and not task.cancelled() and (error := task.exception()) is not None:
+                logger.error("A request whose connection has closed failed", exc_info=error)
+
         self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        return asyncio.shield(task)
+        task.add_done_callback(on_done)
+        return reply
 
     # --- addresses ---------------------------------------------------------------------------------------------
 

@@ -58,9 +58,18 @@ class _PendingReply:
 class Connection:
     """The state of one accepted socket; all its methods run on the loop's thread."""
 
-    def __init__(self, server: Server, sock: socket.socket, listener: Listener, peer: tuple[str, int]) -> None:
+    def __init__(
+        self,
+        server: Server,
+        sock: socket.socket,
+        listener: Listener,
+        peer: tuple[str, int],
+        local_address: tuple[str, int],
+    ) -> None:
         self.listener = listener
         self.peer_host, self.peer_port = peer
+        self.local_address = local_address
+        """The host and port at which the client's connection arrived."""
         self.principal = "User:ANONYMOUS"
         self.closed = False
         self._server = server
@@ -82,12 +91,6 @@ class Connection:
         self._large_frame_filled = 0
         self._large_frame_end = 0
         server.loop.add_reader(sock, self._on_readable)
-
-    @property
-    def local_address(self) -> tuple[str, int]:
-        """The host and port at which the client's connection arrived."""
-        host, port = self._socket.getsockname()[:2]
-        return host, port
 
     # --- pausing -----------------------------------------------------------------------------------------------
 

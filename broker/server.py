@@ -140,11 +140,12 @@ class Server:
                 continue
             try:
                 self._configure(sock)
+                local_address = sock.getsockname()[:2]
             except OSError:
                 # The client has gone already.
                 sock.close()
                 continue
-            self._connections.add(Connection(self, sock, listener, address[:2]))
+            self._connections.add(Connection(self, sock, listener, address[:2], local_address))
 
     def _configure(self, sock: socket.socket) -> None:
         sock.setblocking(False)

@@ -331,3 +331,15 @@ async def test_a_free_port_is_free_on_all_addresses_of_its_host(
     async with running(tmp_path, settings={"listeners": "PLAINTEXT://two.example:0"}) as broker:
         assert len(bound) == 4
         assert bound[2] == bound[3] == broker.endpoints()[0][1]
+
+
+async def test_what_goes_on_without_its_client_still_says_that_it_failed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail() -> None:
+        await asyncio.sleep(0)
+        raise ZeroDivisionError("our bug")
+
+    async with running(tmp_path) as broker:
+        broker.run(fail()).cancel()
+    assert "our bug" in caplog.text

@@ -63,7 +63,7 @@ class Harness:
         self.router = self
         listener: Any = SimpleNamespace(name="PLAINTEXT")
         server: Any = self
-        self.connection = Connection(server, ours, listener, ("127.0.0.1", 50000))
+        self.connection = Connection(server, ours, listener, ("127.0.0.1", 50000), ("127.0.0.1", 9092))
 
     def find(self, key: int, _version: int) -> FakeRoute | None:
         return FakeRoute(key, self._handle) if key in (PIPELINED_KEY, MUTING_KEY) else None
