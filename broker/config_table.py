@@ -82,10 +82,11 @@ LISTENERS = (
     Property(
         "socket.listen.backlog.size",
         _INT,
-        50,
+        1024,
         at_least(1),
         _READ_ONLY,
-        "How many connections may wait to be accepted on each listening socket.",
+        "How many connections may wait to be accepted on each listening socket. Kafka's default is 50; clients that "
+        "come in larger bursts then wait a second or more.",
     ),
     Property(
         "socket.send.buffer.bytes",

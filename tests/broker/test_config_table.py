@@ -23,6 +23,8 @@ OTHER_DEFAULTS = {
     "node.id": "0",
     # The log directory lies in the data directory.
     "log.dir": None,
+    # A burst of clients beyond the backlog waits for TCP to try again.
+    "socket.listen.backlog.size": "1024",
     # Kafka's size costs system calls: produce is cheapest where the system fits its buffer to the traffic, fetch where
     # the buffer is large and yet fits into the processor's cache.
     "socket.receive.buffer.bytes": "-1",
