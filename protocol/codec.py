@@ -7,15 +7,16 @@ from typing import Any, TypeVar
 
 from .decoding import compile_decoder
 from .encoding import Part, compile_encoder
-from .schema import Message
+from .errors import MalformedFrame
+from .schema import Versioned
 
-__all__ = ["Part", "decoder", "encoder"]
+__all__ = ["Part", "decode_versioned", "decoder", "encode_versioned", "encoder"]
 
-M = TypeVar("M", bound=Message)
+M = TypeVar("M", bound=Versioned)
 
 # What is kept here depends on nothing but the declarations, so that all brokers of a process can share it.
-_decoders: dict[tuple[type[Message], int], Callable[[memoryview, int], tuple[Any, int]]] = {}
-_encoders: dict[tuple[type[Message], int], Callable[[Any, list[Part]], None]] = {}
+_decoders: dict[tuple[type[Versioned], int], Callable[[memoryview, int], tuple[Any, int]]] = {}
+_encoders: dict[tuple[type[Versioned], int], Callable[[Any, list[Part]], None]] = {}
 
 
 def decoder(cls: type[M], version: int) -> Callable[[memoryview, int], tuple[M, int]]:
@@ -42,7 +43,25 @@ def encoder(cls: type[M], version: int) -> Callable[[M, list[Part]], None]:
     return function
 
 
-def _checked(cls: type[Message], version: int) -> int:
+def encode_versioned(struct: Versioned, version: int) -> bytes:
+    """Encode a structure behind its version, an int16, as it stands in a coordinator's records.
+
+    Raises ValueError for a value that the version cannot carry.
+    """
+    parts: list[Any] = [version.to_bytes(2)]
+    encoder(type(struct), version)(struct, parts)
+    return b"".join(parts)
+
+
+def decode_versioned(cls: type[M], data: bytes) -> M:
+    """Decode what `encode_versioned` made, or raise MalformedFrame; bytes that follow are left alone."""
+    version = int.from_bytes(data[:2], signed=True)
+    if len(data) < 2 or version not in cls.VERSIONS:
+        raise MalformedFrame(f"{cls.__name__} has the versions {cls.VERSIONS}, not {data[:2].hex() or 'nothing'}")
+    return decoder(cls, version)(memoryview(data), 2)[0]
+
+
+def _checked(cls: type[Versioned], version: int) -> int:
     if version not in cls.VERSIONS:
         raise ValueError(f"{cls.__name__} has the versions {cls.VERSIONS}, not {version}")
     return version

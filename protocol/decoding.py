@@ -39,19 +39,19 @@ from typing import Any, Final
 
 from .codegen import FORMATS, Source
 from .errors import MalformedFrame
-from .schema import REQUIRED, ZERO_UUID, Field, Message, Struct
+from .schema import REQUIRED, ZERO_UUID, Field, Struct, Versioned
 from .varint import Buffer, read_uvarint
 
 STRING_BYTES_MAX: Final = 0x7FFF
 
 
-def compile_decoder(cls: type[Message], version: int) -> Callable[[memoryview, int], tuple[Any, int]]:
+def compile_decoder(cls: type[Versioned], version: int) -> Callable[[memoryview, int], tuple[Any, int]]:
     """Make the function that decodes `version` of `cls` from a buffer and a position."""
     return _DecoderCompiler(cls, version).compile()
 
 
 class _DecoderCompiler:
-    def __init__(self, cls: type[Message], version: int) -> None:
+    def __init__(self, cls: type[Versioned], version: int) -> None:
         self.message = cls
         self.title = f"{cls.__name__} v{version}"
         self.version = version
@@ -161,14 +161,14 @@ class _DecoderCompiler:
                 self.source.line(f'raise MalformedFrame("{self.title}: {field.name} is null")')
 
     def blob(self, field: Field, target: str) -> None:
-        """Write the reading of a string or of records."""
+        """Write the reading of a string, of bytes or of records."""
         is_string = field.kind == "string"
         there = self.size("h" if is_string else "i", "read_string_size" if is_string else "read_more")
         with self.source.block(f"if {there}:"):
             self.source.line(f"end = position + size{' - 1' if self.flexible else ''}")
             # A fifth faster than str(view, "utf-8").
-            decoded = ".tobytes().decode()" if field.kind == "string" else ""
-            self.source.line(f"{target} = buffer[position:end]{decoded}")
+            copied = {"string": ".tobytes().decode()", "bytes": ".tobytes()", "records": ""}[field.kind]
+            self.source.line(f"{target} = buffer[position:end]{copied}")
             self.source.line("position = end")
         self.null(field, target)
 

@@ -24,12 +24,13 @@ interrupt the joining: they become parts of their own, so that they are never co
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sized
+from struct import calcsize
 from struct import error as struct_error
 from typing import Any, Final
 
 from .codegen import FORMATS, Source
 from .decoding import STRING_BYTES_MAX, int_format
-from .schema import ZERO_UUID, Field, Message, Struct
+from .schema import ZERO_UUID, Field, Struct, Versioned
 from .varint import encode_uvarint
 
 Part = bytes | bytearray | memoryview | Sized
@@ -39,13 +40,13 @@ INTEGER_BITS: Final = {"int8": 8, "int16": 16, "int32": 32, "int64": 64}
 ONE_BYTE: Final = tuple(bytes((value,)) for value in range(128))
 
 
-def compile_encoder(cls: type[Message], version: int) -> Callable[[Any, list[Part]], None]:
+def compile_encoder(cls: type[Versioned], version: int) -> Callable[[Any, list[Part]], None]:
     """Make the function that appends the parts of a `cls` in `version` to a list."""
     return _EncoderCompiler(cls, version).compile()
 
 
 class _EncoderCompiler:
-    def __init__(self, cls: type[Message], version: int) -> None:
+    def __init__(self, cls: type[Versioned], version: int) -> None:
         self.message = cls
         self.title = f"{cls.__name__} v{version}"
         self.version = version
@@ -119,6 +120,10 @@ class _EncoderCompiler:
             self.array(field, value)
         elif field.kind == "string":
             self.string(field, value)
+        elif field.kind == "bytes":
+            self.data_size(field, value)
+            with self.source.block("if data:"):
+                self.source.line(f"{self.write}(data)")
         else:
             self.records(field, value)
 
@@ -177,14 +182,18 @@ class _EncoderCompiler:
         self.size("h", "encode_string_size")
         source.line(f"{self.write}(text)")
 
+    def data_size(self, field: Field, value: str) -> None:
+        """Write the length of bytes or records, which stay in `data`."""
+        self.source.line(f"data = {value}")
+        null = f"{self.null_size} if data is None else " if self.version in field.nullable else ""
+        self.source.line(f"size = {null}len(data){self.plus_one}")
+        self.size("i")
+
     def records(self, field: Field, value: str) -> None:
         """Write the length of records, what has gathered so far as one part, and the records as another."""
         assert self.write == "write", "records inside a tag would be out of order"
         source = self.source
-        source.line(f"data = {value}")
-        null = f"{self.null_size} if data is None else " if self.version in field.nullable else ""
-        source.line(f"size = {null}len(data){self.plus_one}")
-        self.size("i")
+        self.data_size(field, value)
         with source.block("if data:"):
             source.line('parts.append(b"".join(out))')
             source.line("out.clear()")
@@ -235,8 +244,14 @@ class _EncoderCompiler:
                     self.tag(field, f"{variable}.{field.name}")
 
     def tag(self, field: Field, value: str) -> None:
-        """Write one tagged field: its tag, its size, and its value, which is encoded apart to learn its size."""
+        """Write one tagged field: its tag, its size, and its value, which may be encoded apart to learn its size."""
         source = self.source
+        if field.kind in FORMATS:
+            prefix = encode_uvarint(field.tag or 0) + encode_uvarint(calcsize(">" + FORMATS[field.kind]))
+            self.run.append((f"{len(prefix)}s", repr(prefix)))
+            self.value(field, value)
+            self.flush()
+            return
         body = source.variable(f"{field.name}_body")
         source.line(f"{body} = []")
         outer, self.write = self.write, f"{body}.append"
@@ -287,6 +302,8 @@ def _find_value_fault(field: Field, value: Any, version: int, path: str) -> str 
     elif field.kind == "string":
         fits = isinstance(value, str) and len(value.encode(errors="replace")) <= STRING_BYTES_MAX
         fits = fits and value.encode(errors="replace").decode() == value  # no lone surrogates
+    elif field.kind == "bytes":
+        fits = isinstance(value, bytes | bytearray | memoryview)
     else:
         fits = field.kind != "uuid" or (isinstance(value, bytes) and len(value) == 16)
     return None if fits else f"{path} is no {field.kind}: {value!r:.80}"

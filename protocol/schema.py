@@ -157,6 +157,19 @@ def uuid(versions: str = "0+", *, ignorable: bool = False, tag: int | None = Non
     return cast("bytes", Field("uuid", versions, ZERO_UUID, ignorable, tag))
 
 
+@overload
+def binary(versions: str = "0+", *, default: object = REQUIRED, ignorable: bool = False) -> bytes: ...
+@overload
+def binary(
+    versions: str = "0+", *, nullable: str, default: object = REQUIRED, ignorable: bool = False
+) -> bytes | None: ...
+def binary(
+    versions: str = "0+", *, nullable: str = "none", default: object = REQUIRED, ignorable: bool = False
+) -> bytes | None:
+    """Opaque bytes that outlive the frame, so decoded as a copy; the length is an int32, or a varint if flexible."""
+    return cast("bytes | None", Field("bytes", versions, default, ignorable, None, nullable))
+
+
 def records(versions: str = "0+", *, nullable: str = "none", default: object = REQUIRED) -> Any:
     """Record batches: decoded as a view of the frame, encoded from any part that has a length."""
     return Field("records", versions, default, False, None, nullable)
@@ -194,7 +207,9 @@ def struct(element: type[T], versions: str = "0+", *, ignorable: bool = False, t
 
 
 # To a checker array, struct and uuid are no field specifiers but plain default values: such fields always have one.
-@dataclass_transform(kw_only_default=True, field_specifiers=(boolean, int8, int16, int32, int64, string, records))
+@dataclass_transform(
+    kw_only_default=True, field_specifiers=(boolean, int8, int16, int32, int64, string, binary, records)
+)
 class StructType(type):
     """Turns the declared fields into slots."""
 
@@ -252,42 +267,49 @@ def _refuse_assignment(self: Struct, name: str, value: object) -> None:
     raise AttributeError(f"this {type(self).__name__} is the shared default: assign a new one instead of its {name}")
 
 
-class Message(Struct):
-    """The body of a request or a response.
+def _first(versions: str) -> int | None:
+    return None if versions == "none" else parse_versions(versions).first
 
-    `flexible` are the versions with compact lengths and tagged fields (KIP-482); `flexible_header` differs from it only
-    for the response of ApiVersions.
+
+class Versioned(Struct):
+    """A structure that stands alone and has versions: a message, or the key or value of a coordinator's record.
+
+    `flexible` are the versions with compact lengths and tagged fields (KIP-482).
     """
+
+    VERSIONS: ClassVar[Versions]
+    FLEXIBLE_SINCE: ClassVar[int | None]
+
+    def __init_subclass__(cls, *, versions: str = "none", flexible: str = "none") -> None:
+        cls.VERSIONS = parse_versions(versions)
+        cls.FLEXIBLE_SINCE = _first(flexible)
+
+    @classmethod
+    def is_flexible(cls, version: int) -> bool:
+        """Whether this version has compact lengths and tagged fields."""
+        return cls.FLEXIBLE_SINCE is not None and version >= cls.FLEXIBLE_SINCE
+
+
+class Message(Versioned):
+    """The body of a request or a response; `flexible_header` differs from `flexible` only where ApiVersions answers."""
 
     API_KEY: ClassVar[int]
     API_NAME: ClassVar[str]
     """As in Kafka's documentation: `Produce`, `ListOffsets`."""
-    VERSIONS: ClassVar[Versions]
-    FLEXIBLE_SINCE: ClassVar[int | None]
     HEADER_FLEXIBLE_SINCE: ClassVar[int | None]
 
     def __init_subclass__(
         cls, *, api_key: int, versions: str, flexible: str = "none", flexible_header: str | None = None
     ) -> None:
+        super().__init_subclass__(versions=versions, flexible=flexible)
         cls.API_KEY = api_key
         cls.API_NAME = cls.__name__.removesuffix("Request").removesuffix("Response")
-        cls.VERSIONS = parse_versions(versions)
-        cls.FLEXIBLE_SINCE = _first(flexible)
         cls.HEADER_FLEXIBLE_SINCE = cls.FLEXIBLE_SINCE if flexible_header is None else _first(flexible_header)
-
-    @classmethod
-    def is_flexible(cls, version: int) -> bool:
-        """Whether the body of this version has compact lengths and tagged fields."""
-        return cls.FLEXIBLE_SINCE is not None and version >= cls.FLEXIBLE_SINCE
 
     @classmethod
     def has_flexible_header(cls, version: int) -> bool:
         """Whether the header before this version's body ends with tagged fields."""
         return cls.HEADER_FLEXIBLE_SINCE is not None and version >= cls.HEADER_FLEXIBLE_SINCE
-
-
-def _first(versions: str) -> int | None:
-    return None if versions == "none" else parse_versions(versions).first
 
 
 def compile_constructor(cls: type[Struct]) -> Callable[..., None]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
 import protocol.messages
 from protocol.codec import decoder, encoder
 from protocol.errors import ErrorCode
-from protocol.schema import ZERO_UUID, Field, Message, Struct
+from protocol.schema import ZERO_UUID, Field, Message, Struct, Versioned
+
+V = TypeVar("V", bound=Versioned)
 
 INTEGER_BITS = {"int8": 8, "int16": 16, "int32": 32, "int64": 64}
 
@@ -32,7 +35,7 @@ REQUESTS = [cls for cls in MESSAGES if cls.__name__.endswith("Request")]
 RESPONSES = [cls for cls in MESSAGES if cls.__name__.endswith("Response")]
 
 
-def versions(classes: list[type[Message]]) -> list[tuple[type[Message], int]]:
+def versions(classes: Sequence[type[V]]) -> list[tuple[type[V], int]]:
     return [(cls, version) for cls in classes for version in range(cls.VERSIONS.first, cls.VERSIONS.last + 1)]
 
 
@@ -78,6 +81,8 @@ def _non_null_values(field: Field, version: int) -> st.SearchStrategy[Any]:
         return st.sampled_from(ErrorCode).map(int)
     if field.name == "log_append_time_ms":  # kio takes whole seconds only
         return st.just(-1) | st.integers(0, 2**37).map(lambda seconds: seconds * 1000)
+    if field.name == "retention_time_ms":  # kio's timedelta is a float of milliseconds on its way
+        return st.just(-1) | st.integers(0, 2**40)
     if field.kind in INTEGER_BITS:
         half = 2 ** (INTEGER_BITS[field.kind] - 1)
         return st.integers(-half, half - 1) | st.sampled_from([0, -1, half - 1, -half])
@@ -89,13 +94,19 @@ def _non_null_values(field: Field, version: int) -> st.SearchStrategy[Any]:
     if field.kind == "struct":
         assert field.struct is not None
         return structs(field.struct, version)
-    return {"bool": st.booleans(), "string": TEXTS, "records": BLOBS, "uuid": UUIDS}[field.kind]
+    return {"bool": st.booleans(), "string": TEXTS, "bytes": BLOBS, "records": BLOBS, "uuid": UUIDS}[field.kind]
 
 
 @cache
 def sample(cls: type[Struct], version: int) -> Any:
     """One object with something in every field that the version has, tagged ones too."""
-    kinds: dict[str, Any] = {"bool": True, "string": "orders", "records": b"12345678", "uuid": bytes(range(16))}
+    kinds: dict[str, Any] = {
+        "bool": True,
+        "string": "orders",
+        "bytes": b"12345678",
+        "records": b"12345678",
+        "uuid": bytes(range(16)),
+    }
 
     def value(field: Field) -> Any:
         if field.kind == "array":

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from protocol.codec import decoder, encoder
+from protocol.codec import decode_versioned, decoder, encode_versioned, encoder
 from protocol.errors import MalformedFrame
 from protocol.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse, FinalizedFeatureKey
 from protocol.messages.create_topics import CreatableTopic, CreateTopicsRequest
@@ -23,6 +23,7 @@ from protocol.messages.fetch import (
     ReplicaState,
 )
 from protocol.messages.init_producer_id import InitProducerIdRequest
+from protocol.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol
 from protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
 from protocol.messages.produce import (
     LeaderIdAndEpoch,
@@ -33,6 +34,8 @@ from protocol.messages.produce import (
     TopicProduceData,
     TopicProduceResponse,
 )
+from protocol.messages.sync_group import SyncGroupResponse
+from protocol.schema import Versioned, binary, int8
 from tests.protocol.messages import decode, encode
 
 NO_TAGS = b"\x00"
@@ -106,6 +109,66 @@ class TestRecords:
         partitions[3].records = b"spans"
         assert joined == encode(response, version)
         assert decode(FetchResponse, version, joined) == response
+
+
+class Blob(Versioned, versions="0-1", flexible="1+"):
+    """Bytes that may be null, which no message served has."""
+
+    data: bytes | None = binary(nullable="0+", default=None)
+    end: int = int8(default=7)
+
+
+class TestBytes:
+    @pytest.mark.parametrize("version", [5, 6])
+    def test_they_are_copied_out_of_the_frame(self, version: int) -> None:
+        request = JoinGroupRequest(
+            group_id="g",
+            session_timeout_ms=1,
+            member_id="",
+            protocol_type="consumer",
+            protocols=[JoinGroupRequestProtocol(name="range", metadata=b"x" * 200)],
+        )
+        frame = bytearray(encode(request, version))
+        decoded, _ = decoder(JoinGroupRequest, version)(memoryview(frame), 0)
+        frame[:] = bytes(len(frame))
+        assert type(decoded.protocols[0].metadata) is bytes
+        assert decoded == request
+
+    def test_a_view_is_encoded_as_well(self) -> None:
+        for data in (b"abc", bytearray(b"abc"), memoryview(b"abc")):
+            assert encode_versioned(Blob(data=data), 0) == b"\0\0" + b"\0\0\0\x03abc" + b"\x07"  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize(
+        ("data", "classic", "compact"),
+        [
+            (None, b"\xff\xff\xff\xff", b"\x00"),
+            (b"", b"\x00\x00\x00\x00", b"\x01"),
+            (b"ab", b"\x00\x00\x00\x02ab", b"\x03ab"),
+            (b"x" * 127, b"\x00\x00\x00\x7f" + b"x" * 127, b"\x80\x01" + b"x" * 127),
+        ],
+    )
+    def test_null_and_lengths(self, data: bytes | None, classic: bytes, compact: bytes) -> None:
+        assert encode_versioned(Blob(data=data), 0) == b"\x00\x00" + classic + b"\x07"
+        assert encode_versioned(Blob(data=data), 1) == b"\x00\x01" + compact + b"\x07" + NO_TAGS
+        for version in (0, 1):
+            assert decode_versioned(Blob, encode_versioned(Blob(data=data), version)) == Blob(data=data)
+
+    @pytest.mark.parametrize("version", [0, 4])
+    def test_null_is_malformed_where_it_has_no_meaning(self, version: int) -> None:
+        body = encode(SyncGroupResponse(error_code=0, assignment=b""), version)
+        length = (b"\x01", b"\x00") if version == 4 else (b"\x00" * 4, b"\xff" * 4)
+        end = NO_TAGS if version == 4 else b""
+        assert body.endswith(length[0] + end)
+        assert refused(SyncGroupResponse, version, body.removesuffix(length[0] + end) + length[1] + end).endswith(
+            "assignment is null"
+        )
+
+    def test_what_is_no_bytes_is_named(self) -> None:
+        for value in ("text", 5, [1]):
+            with pytest.raises(ValueError, match=r"SyncGroupResponse v4: assignment is no bytes: "):
+                encode(SyncGroupResponse(error_code=0, assignment=value), 4)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match=r"SyncGroupResponse v4: assignment is None"):
+            encode(SyncGroupResponse(error_code=0, assignment=None), 4)  # type: ignore[arg-type]
 
 
 class TestTags:
