@@ -72,6 +72,7 @@ class Connection:
         """The host and port at which the client's connection arrived."""
         self.principal = "User:ANONYMOUS"
         self.closed = False
+        self.deferred = False
         self._server = server
         self._socket = sock
         self._outbox = Outbox(sock, server.msg_more)
@@ -125,6 +126,15 @@ class Connection:
     # --- receiving ---------------------------------------------------------------------------------------------
 
     def _on_readable(self) -> None:
+        if self._server.is_crowded:
+            self._server.turns.read(self)
+        else:
+            self.read()
+
+    def read(self) -> None:
+        """Receive once and handle what has come; called when the socket is readable, or was when it was deferred."""
+        if not self._reading:
+            return
         if self._pauses:
             # Only now: most connections that wait for a reply send nothing meanwhile, and epoll_ctl has its price.
             self._stop_reading()

@@ -20,6 +20,7 @@ from .frame_buffers import FrameBuffers
 from .listeners import Listener
 from .rate_limited_log import RateLimitedLog
 from .registry import Router
+from .turns import ReadTurns
 
 if TYPE_CHECKING:
     from .broker import Broker
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _FREE_PORT_ATTEMPTS = 10
-_ACCEPTS_PER_TURN = 64
+# So many connections can be read from in one turn of the loop; with more of them turns are worth their price.
+_CROWD = 32
+# Each takes some 0.1 ms, and others shall have their turn when a thousand come at once.
+_ACCEPTS_PER_TURN = 16
 # With no descriptor left the socket stays readable; a pause keeps accept from spinning until some connection closes.
 _ACCEPT_PAUSE_SECONDS = 0.1
 # Connections leave these to the log: a segment that cannot be opened takes its directory offline.
@@ -44,6 +48,7 @@ class Server:
         self._config = broker.config
         self.router = Router()
         self.buffers = FrameBuffers()
+        self.turns = ReadTurns(loop, broker.clock)
         self.request_bytes_max = broker.config.int("socket.request.max.bytes")
         self.msg_more = broker.filesystem.platform.msg_more
         self.connections_max = _connections_max()
@@ -52,6 +57,8 @@ class Server:
         """The port of each listener by its name, chosen by the system where the listener said 0."""
         self._sockets: list[socket.socket] = []
         self._connections: set[Connection] = set()
+        self.is_crowded = False
+        """Whether connections are so many that one would notice it if all others were read from before."""
         self._all_closed: asyncio.Event = asyncio.Event()
 
     def listen(self, listeners: list[Listener]) -> None:
@@ -146,6 +153,7 @@ class Server:
                 sock.close()
                 continue
             self._connections.add(Connection(self, sock, listener, address[:2], local_address))
+            self.is_crowded = len(self._connections) > _CROWD
 
     def _configure(self, sock: socket.socket) -> None:
         sock.setblocking(False)
@@ -165,6 +173,7 @@ class Server:
     def forget(self, connection: Connection) -> None:
         """Drop a connection that has closed."""
         self._connections.discard(connection)
+        self.is_crowded = len(self._connections) > _CROWD
         if not self._connections:
             self._all_closed.set()
 

@@ -19,6 +19,7 @@ from broker.connection import Connection
 from broker.frame_buffers import SCRATCH_BYTES, FrameBuffers
 from broker.rate_limited_log import RateLimitedLog
 from broker.registry import Api
+from broker.turns import ReadTurns
 from tests.support.manual_clock import ManualClock
 
 PIPELINED_KEY, MUTING_KEY = 100, 101
@@ -54,7 +55,10 @@ class Harness:
         self.msg_more = socket.MSG_MORE
         self.request_bytes_max = 4 * 1024 * 1024
         self.log = logging.getLogger("bad clients")
-        self.bad_clients = RateLimitedLog(self.log, ManualClock())
+        self.clock = ManualClock()
+        self.turns = ReadTurns(loop, self.clock)
+        self.is_crowded = False
+        self.bad_clients = RateLimitedLog(self.log, self.clock)
         self.broker = SimpleNamespace()
         self.forgotten = False
         self.client, ours = socket.socketpair()
@@ -117,6 +121,29 @@ async def test_a_request_may_arrive_byte_by_byte(harness: Harness) -> None:
         await harness.send(bytes([byte]))
         await asyncio.sleep(0)
     assert await harness.reply() == (7, b"slowly")
+
+
+async def test_a_deferred_connection_is_read_from_in_a_later_turn(harness: Harness) -> None:
+    class Slow:
+        deferred = False
+
+        def read(self) -> None:
+            harness.clock.advance(1_000)
+
+    harness.is_crowded = True
+    harness.turns.read(Slow())
+    await harness.send(frame(7, b"late"))
+    harness.connection._on_readable()
+    assert harness.connection.deferred
+    assert await harness.reply() == (7, b"late")
+    assert not harness.connection.deferred
+
+
+async def test_a_deferred_connection_may_close_meanwhile(harness: Harness) -> None:
+    harness.connection.deferred = True
+    harness.connection.close()
+    harness.connection.read()
+    assert harness.seen == []
 
 
 async def test_a_wake_up_without_data_loses_nothing(harness: Harness) -> None:
