@@ -80,25 +80,42 @@ class OttlaBroker:
             OttlaFailed: it ended without that line, or the line did not come in time.
         """
         self.directory = Path(tempfile.mkdtemp(prefix="ottla-bench-", dir=self._parent))
-        command = [sys.executable, *self._python_options, "-m", "ottla", "serve", "--host", self.host, "--port", "0"]
-        command += ["--data-dir", str(self.directory / "data"), *self._options]
         try:
-            started = time.perf_counter()
-            with (self.directory / "stderr").open("wb") as errors:
-                self._process = subprocess.Popen(
-                    command,
-                    cwd=_CHECKOUT,
-                    env=_environment(),
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=errors,
-                    text=True,
-                )
-            self._read_ready_line(self._process)
-            self.start_s = time.perf_counter() - started
+            self._launch(self.directory)
         except BaseException:
             self._abandon()
             raise
+
+    def restart(self) -> None:
+        """End it with SIGTERM and start it again on its data.
+
+        Raises:
+            OttlaFailed: as `start` and `stop`.
+        """
+        assert self.directory is not None, "the broker is not running"
+        try:
+            self._end()
+            self._launch(self.directory)
+        except BaseException:
+            self._abandon()
+            raise
+
+    def _launch(self, directory: Path) -> None:
+        command = [sys.executable, *self._python_options, "-m", "ottla", "serve", "--host", self.host, "--port", "0"]
+        command += ["--data-dir", str(directory / "data"), *self._options]
+        started = time.perf_counter()
+        with (directory / "stderr").open("wb") as errors:
+            self._process = subprocess.Popen(
+                command,
+                cwd=_CHECKOUT,
+                env=_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+        self._read_ready_line(self._process)
+        self.start_s = time.perf_counter() - started
 
     def _read_ready_line(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
@@ -120,28 +137,37 @@ class OttlaBroker:
         Raises:
             OttlaFailed: it did not end in time or exited with another code.
         """
-        process = self._process
-        if process is None:
+        if self._process is None:
             return
+        try:
+            self._end()
+        finally:
+            self._abandon()
+
+    def _end(self) -> None:
+        process = self._process
+        assert process is not None, "the broker is not running"
         try:
             started = time.perf_counter()
             process.terminate()
             code = process.wait(STOP_TIMEOUT_S)
             self.stop_s = time.perf_counter() - started
-            if code != 0:
-                raise OttlaFailed(f"Ottla exited with {code}:\n{self.log()[-2000:]}")
         except subprocess.TimeoutExpired:
             raise OttlaFailed(f"Ottla did not stop in {STOP_TIMEOUT_S:.0f} s:\n{self.log()[-2000:]}") from None
-        finally:
-            self._abandon()
+        self._forget(process)
+        if code != 0:
+            raise OttlaFailed(f"Ottla exited with {code}:\n{self.log()[-2000:]}")
+
+    def _forget(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        process.stdout.close()
+        self._process = None
 
     def _abandon(self) -> None:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-            assert self._process.stdout is not None
-            self._process.stdout.close()
-            self._process = None
+            self._forget(self._process)
         if self.directory is not None:
             shutil.rmtree(self.directory, ignore_errors=True)
             self.directory = None

@@ -15,6 +15,7 @@ from storage.log_manager import LogManager, is_disk_full
 from .clock import Clock
 from .config import Config, StartupError
 from .connection import Connection
+from .coordinators.groups import GroupCoordinator
 from .data_directory import DataDirectory
 from .delayed import DelayedRequests
 from .fetch_sessions import FetchSessionCache
@@ -48,6 +49,7 @@ class Broker:
     logs: LogManager
     partitions: PartitionTable
     topics: TopicController
+    groups: GroupCoordinator
     producer_ids: ProducerIdAllocator
     server: Server
     cluster_id: str
@@ -97,6 +99,8 @@ class Broker:
             raise StartupError(_sentence(error)) from error
         self.producer_ids = ProducerIdAllocator(self.metadata)
         self.topics = TopicController(self.config, self.metadata, self.images)
+        self.groups = GroupCoordinator(self.config, self.clock, self.delayed, self.images, self.partitions, self.topics)
+        self.images.subscribe(self.groups)
         self.images.start()
         self._start_housekeeping()
         self.server = Server(self, asyncio.get_running_loop())
@@ -105,6 +109,7 @@ class Broker:
         except StartupError:
             await self.stop()
             raise
+        self.groups.start()
 
     async def _open_logs(self) -> None:
         """Make the partitions that the metadata knows; raises LogDirectoryError or StoreError."""
@@ -188,6 +193,8 @@ class Broker:
     async def stop(self) -> None:
         """Accept no more, answer what waits, flush, and mark the shutdown clean."""
         self.server.stop_accepting()
+        # First, or the sessions of all members of groups would seem to have ended.
+        await self.groups.close()
         self.delayed.complete_all()
         await self.server.close(_LAST_REPLIES_SECONDS)
         await self._housekeeping.close()

@@ -19,7 +19,7 @@ class Config:
     """The value of every property of BROKER_PROPERTIES, immutable.
 
     The readers are named after the type they return, and assert that the property is of it and has a value; `int`
-    serves INT and LONG.
+    serves SHORT, INT and LONG.
 
     Args:
         settings: properties by name, as text; the others have their defaults.
@@ -71,7 +71,7 @@ class Config:
         return self._values[name]
 
     def int(self, name: builtins.str) -> builtins.int:
-        """Return the value of an INT or LONG property."""
+        """Return the value of a SHORT, INT or LONG property."""
         value = self._values[name]
         assert isinstance(value, int) and not isinstance(value, bool), name
         return value

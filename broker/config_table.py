@@ -9,10 +9,11 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from .config_types import LONG_MAX, Between, ConfigType, ListOf, OneOf, Valid, Value, at_least
+from .config_types import INT_MAX, LONG_MAX, Between, ConfigType, ListOf, OneOf, Valid, Value, at_least
 
 _BOOLEAN = ConfigType.BOOLEAN
 _STRING = ConfigType.STRING
+_SHORT = ConfigType.SHORT
 _INT = ConfigType.INT
 _LONG = ConfigType.LONG
 _DOUBLE = ConfigType.DOUBLE
@@ -204,6 +205,110 @@ LOGS = (
         at_least(1),
         _READ_ONLY,
         "How often in ms expired producers are removed.",
+    ),
+)
+
+GROUPS = (
+    Property(
+        "group.min.session.timeout.ms",
+        _INT,
+        6000,
+        None,
+        _READ_ONLY,
+        "Shortest session timeout in ms that a member of a classic group may ask for.",
+    ),
+    Property(
+        "group.max.session.timeout.ms",
+        _INT,
+        1800000,
+        None,
+        _READ_ONLY,
+        "Longest session timeout in ms that a member of a classic group may ask for.",
+    ),
+    Property(
+        "group.max.size",
+        _INT,
+        INT_MAX,
+        at_least(1),
+        _READ_ONLY,
+        "Most members of a classic group; further ones are refused with GROUP_MAX_SIZE_REACHED (KIP-389).",
+    ),
+    Property(
+        "group.initial.rebalance.delay.ms",
+        _INT,
+        170,
+        None,
+        _READ_ONLY,
+        "How many ms an empty group waits for more members after its first one, and as long again if one came "
+        "meanwhile, up to the rebalance timeout of its members. Kafka's default is 3000, which every start of a lone "
+        "consumer has to sit out.",
+    ),
+    Property(
+        "offset.metadata.max.bytes",
+        _INT,
+        4096,
+        None,
+        _READ_ONLY,
+        "Most bytes of metadata that a client may commit with an offset.",
+    ),
+    Property(
+        "offsets.retention.minutes",
+        _INT,
+        7 * 24 * 60,
+        at_least(1),
+        _READ_ONLY,
+        "After how many minutes offsets expire: counted from when their group lost its last member, and for groups "
+        "without members at all from the commit.",
+    ),
+    Property(
+        "offsets.retention.check.interval.ms",
+        _LONG,
+        600000,
+        at_least(1),
+        _READ_ONLY,
+        "How often in ms expired offsets are looked for.",
+    ),
+    Property(
+        "offsets.topic.num.partitions",
+        _INT,
+        50,
+        at_least(1),
+        _READ_ONLY,
+        "Partitions of __consumer_offsets, which is made when the first client asks for a group. Later changes have no "
+        "effect.",
+    ),
+    Property(
+        "offsets.topic.replication.factor",
+        _SHORT,
+        3,
+        at_least(1),
+        _READ_ONLY,
+        "Replicas of each partition of __consumer_offsets; at most the brokers there are when it is made.",
+    ),
+    Property(
+        "offsets.topic.segment.bytes",
+        _INT,
+        104857600,
+        at_least(1 << 20),
+        _READ_ONLY,
+        "Segment size in bytes of __consumer_offsets, kept small so that it is compacted and loaded faster.",
+    ),
+    Property(
+        "offsets.commit.timeout.ms",
+        _INT,
+        5000,
+        at_least(1),
+        _READ_ONLY,
+        "How many ms a coordinator waits for its records to be replicated before it answers with "
+        "COORDINATOR_NOT_AVAILABLE.",
+    ),
+    Property(
+        "offsets.load.buffer.size",
+        _INT,
+        5242880,
+        at_least(1),
+        _READ_ONLY,
+        "How many bytes of a coordinator's log are read at once while it is loaded; a larger batch is read whole.",
     ),
 )
 
@@ -461,6 +566,7 @@ SECTIONS = {
     "Identity": IDENTITY,
     "Topics": TOPICS,
     "Logs": LOGS,
+    "Groups": GROUPS,
     "Defaults of topic settings": TOPIC_DEFAULTS,
 }
 

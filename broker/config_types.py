@@ -11,6 +11,7 @@ import re
 from enum import IntEnum
 from typing import Protocol, TypeAlias
 
+SHORT_MAX = (1 << 15) - 1
 INT_MAX = (1 << 31) - 1
 LONG_MAX = (1 << 63) - 1
 
@@ -32,9 +33,13 @@ class ConfigType(IntEnum):
     BOOLEAN = 1
     STRING = 2
     INT = 3
+    SHORT = 4
     LONG = 5
     DOUBLE = 6
     LIST = 7
+
+
+_BOUNDS = {ConfigType.SHORT: SHORT_MAX, ConfigType.INT: INT_MAX, ConfigType.LONG: LONG_MAX}
 
 
 class Valid(Protocol):
@@ -124,8 +129,8 @@ def parse(name: str, kind: ConfigType, valid: Valid | None, text: str) -> Value:
             if trimmed.lower() not in ("true", "false"):
                 raise _invalid(name, text, "Expected value to be either true or false")
             value = trimmed.lower() == "true"
-        case ConfigType.INT | ConfigType.LONG:
-            bound = INT_MAX if kind is ConfigType.INT else LONG_MAX
+        case ConfigType.SHORT | ConfigType.INT | ConfigType.LONG:
+            bound = _BOUNDS[kind]
             # The length comes first: Python refuses to turn thousands of digits into a number, Java a twentieth.
             if len(trimmed) > 40 or not _INTEGER.fullmatch(trimmed) or not -bound - 1 <= int(trimmed) <= bound:
                 raise _invalid(name, text, f"Not a number of type {kind.name}")

@@ -6,7 +6,7 @@ tells everybody who waits. With a single replica it follows each append at once,
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from protocol.errors import ErrorCode, KafkaError
@@ -19,27 +19,42 @@ from .delayed import DelayedRequests, Waiter
 NO_EPOCH = -1
 """What a client sends that does not know, or does not care for, a leader epoch."""
 
-_ACKS_ALL = -1
+ACKS_ALL = -1
+"""`acks` of a producer that wants an answer once all in-sync replicas have its records."""
+
 _ALL_BYTES = 2**31 - 1
 
 
-class PartitionWatcher(Waiter):
-    """A waiter for some partitions, told of whatever happens to them."""
+class PartitionListener(ABC):
+    """Told at once of whatever happens to a partition, before the call that does it returns; it must not raise."""
 
     __slots__ = ()
 
     @abstractmethod
     def on_committed(self, size_bytes: int) -> None:
-        """The high watermark has moved over `size_bytes` of batches; the watcher wakes itself once it has enough."""
+        """The high watermark has moved over `size_bytes` of batches."""
+
+    @abstractmethod
+    def on_changed(self, partition: Partition) -> None:
+        """The partition has another leader epoch, or has left: `hosted` tells."""
+
+
+class PartitionWatcher(PartitionListener, Waiter):
+    """A waiter for some partitions: it wakes itself once enough is committed, and is woken by any change."""
+
+    __slots__ = ()
+
+    def on_changed(self, partition: Partition) -> None:
+        partition.delayed.wake(self)
 
 
 class Partition:
     """One led partition; all its methods run on the loop's thread."""
 
     __slots__ = (
-        "_delayed",
+        "_listeners",
         "_on_storage_error",
-        "_watchers",
+        "delayed",
         "high_watermark",
         "hosted",
         "in_sync_missing",
@@ -75,9 +90,9 @@ class Partition:
         """How many in-sync replicas are missing for min.insync.replicas, which acks=all insists on."""
         self.hosted = True
         """False once the partition has left the table; whoever still holds it must look again."""
-        self._delayed = delayed
+        self.delayed = delayed
         self._on_storage_error = on_storage_error
-        self._watchers: dict[PartitionWatcher, None] = {}
+        self._listeners: dict[PartitionListener, None] = {}
 
     def __str__(self) -> str:
         return f"{self.topic}-{self.index}"
@@ -101,7 +116,7 @@ class Partition:
         self.in_sync_missing = in_sync_missing
         if leader_epoch != self.leader_epoch:
             self.leader_epoch = leader_epoch
-            self._wake_all()
+            self._tell_change()
 
     def check_leader_epoch(self, current_leader_epoch: int) -> None:
         """Refuse a client whose metadata is older or newer than the broker's (KIP-320).
@@ -120,7 +135,7 @@ class Partition:
     def leave(self) -> None:
         """The partition was deleted, or its log is gone: whoever waits for it is answered now."""
         self.hosted = False
-        self._wake_all()
+        self._tell_change()
 
     # --- writing -----------------------------------------------------------------------------------------------
 
@@ -129,7 +144,7 @@ class Partition:
 
         Raises KafkaError, with the codes of `Log.append`, NOT_ENOUGH_REPLICAS or KAFKA_STORAGE_ERROR.
         """
-        if acks == _ACKS_ALL and self.in_sync_missing:
+        if acks == ACKS_ALL and self.in_sync_missing:
             raise KafkaError(
                 ErrorCode.NOT_ENOUGH_REPLICAS,
                 f"{self.in_sync_missing} in-sync replicas are missing for min.insync.replicas of {self}.",
@@ -145,9 +160,9 @@ class Partition:
 
     def _advance_high_watermark(self, offset: int, size_bytes: int) -> None:
         self.high_watermark = offset
-        if self._watchers:
-            for watcher in tuple(self._watchers):
-                watcher.on_committed(size_bytes)
+        if self._listeners:
+            for listener in tuple(self._listeners):
+                listener.on_committed(size_bytes)
 
     # --- reading -----------------------------------------------------------------------------------------------
 
@@ -215,16 +230,16 @@ class Partition:
         """Report a failed read or write of the log, and return what the client is told."""
         return self._on_storage_error(self, error)
 
-    # --- waiting -----------------------------------------------------------------------------------------------
+    # --- listening ---------------------------------------------------------------------------------------------
 
-    def watch(self, watcher: PartitionWatcher) -> None:
-        """Tell the watcher of every move of the high watermark, and wake it when anything else changes."""
-        self._watchers[watcher] = None
+    def watch(self, listener: PartitionListener) -> None:
+        """Tell the listener of every move of the high watermark, and of any other change."""
+        self._listeners[listener] = None
 
-    def unwatch(self, watcher: PartitionWatcher) -> None:
+    def unwatch(self, listener: PartitionListener) -> None:
         """Tell it no more; no error if it did not watch."""
-        self._watchers.pop(watcher, None)
+        self._listeners.pop(listener, None)
 
-    def _wake_all(self) -> None:
-        for watcher in tuple(self._watchers):
-            self._delayed.wake(watcher)
+    def _tell_change(self) -> None:
+        for listener in tuple(self._listeners):
+            listener.on_changed(self)

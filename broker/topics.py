@@ -18,7 +18,7 @@ from protocol.errors import ErrorCode, KafkaError
 from .config import Config
 from .core.controller.topic_creation import CreationResults, NewTopic, TopicDefaults, plan_creation
 from .core.controller.topic_deletion import DeletionPlan, TopicReference, plan_deletion
-from .metadata.image import TopicImage
+from .metadata.image import INTERNAL_TOPICS, TopicImage
 from .metadata.keys import partitions_prefix, topic_key
 from .metadata.publisher import ImagePublisher
 from .metadata.records import TopicRecord, encode_topic
@@ -183,11 +183,13 @@ def _deletion(topic: TopicImage) -> _Write:
 
 
 def _log_settings_not_in_force(results: CreationResults) -> None:
-    """One line a request, however many topics it makes."""
+    """One line a request, however many topics it makes; of what the broker itself sets there is nothing to say."""
     waiting = {
         name: settings
         for name, result in results.items()
-        if isinstance(result, TopicRecord) and (settings := not_yet_in_force(result.configs))
+        if name not in INTERNAL_TOPICS
+        and isinstance(result, TopicRecord)
+        and (settings := not_yet_in_force(result.configs))
     }
     if waiting:
         names = list(waiting)

@@ -34,6 +34,10 @@ class FileSpan:
             socket_fd, file.descriptor(), self.position + position, min(count, self._size - position)
         )
 
+    def open(self) -> None:
+        """Opens the file, so that `read` may then be called in a thread; raises OSError."""
+        self._file.descriptor()
+
     def read(self, position: int = 0, count: int | None = None) -> bytes:
         """Reads `count` bytes from `position` of the span, all by default; fewer where the file is cut short."""
         left = self._size - position

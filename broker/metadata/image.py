@@ -15,7 +15,8 @@ from typing import NamedTuple
 from . import keys, records
 from .store import KeyValue, WatchEvent
 
-INTERNAL_TOPICS = frozenset(("__consumer_offsets", "__transaction_state", "__share_group_state"))
+GROUPS_TOPIC = "__consumer_offsets"
+INTERNAL_TOPICS = frozenset((GROUPS_TOPIC, "__transaction_state", "__share_group_state"))
 NO_LEADER = -1
 
 

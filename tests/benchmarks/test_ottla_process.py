@@ -44,6 +44,32 @@ def test_starts_and_stops(stand_in: Path, data_directory: Path) -> None:
     broker.stop()
 
 
+def test_restarts_on_its_data(stand_in: Path, data_directory: Path) -> None:
+    stand_in.write_text(
+        "import pathlib, signal, sys\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\n"
+        "data = pathlib.Path(sys.argv[sys.argv.index('--data-dir') + 1])\n"
+        "print('found', data.exists(), file=sys.stderr, flush=True)\n"
+        "data.mkdir(exist_ok=True)\n" + READY + "signal.pause()\n"
+    )
+    with OttlaBroker(data_directory) as broker:
+        assert broker.log() == "found False\n"
+        first = broker.pid
+        broker.restart()
+        assert broker.log() == "found True\n"
+        assert broker.pid != first
+    assert list(data_directory.iterdir()) == []
+
+
+def test_a_restart_that_fails_leaves_nothing(stand_in: Path, data_directory: Path) -> None:
+    stand_in.write_text(READY + "import signal\nsignal.pause()\n")
+    broker = OttlaBroker(data_directory)
+    broker.start()
+    with pytest.raises(OttlaFailed, match="exited with -15"):
+        broker.restart()
+    assert list(data_directory.iterdir()) == []
+
+
 def test_ending_early_is_reported_with_its_words(stand_in: Path, data_directory: Path) -> None:
     stand_in.write_text('import sys\nsys.exit("the port is in use")\n')
     with pytest.raises(OttlaFailed, match="the port is in use"):

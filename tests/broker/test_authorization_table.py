@@ -20,21 +20,29 @@ from broker.broker import Broker
 from broker.clock import Clock
 from broker.config import Config
 from broker.core.controller.topic_creation import NewTopic
+from broker.core.groups.shard import GroupShard
+from broker.core.result import Moment, Result, Ticket
 from broker.data_directory import DataDirectory
 from broker.registry import APIS
 from broker.security.acl import CLUSTER_NAME, AclOperation, ResourceType
 from protocol.errors import ErrorCode
+from protocol.messages.offset_commit import (
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic,
+)
 from storage.filesystem import Filesystem
 from tests.support.record_batches import encode_batch
 from tests.support.wire import WireClient
 
 Right = tuple[AclOperation, ResourceType, str]
 
-NONE, TOPIC, CLUSTER, TRANSACTIONAL_ID, UNKNOWN_ID = (
+NONE, TOPIC, GROUP, CLUSTER, TRANSACTIONAL_ID, UNKNOWN_ID = (
     int(code)
     for code in (
         ErrorCode.NONE,
         ErrorCode.TOPIC_AUTHORIZATION_FAILED,
+        ErrorCode.GROUP_AUTHORIZATION_FAILED,
         ErrorCode.CLUSTER_AUTHORIZATION_FAILED,
         ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
         ErrorCode.UNKNOWN_TOPIC_ID,
@@ -45,6 +53,10 @@ UNASKED = -(2**31)
 
 def on_topic(operation: AclOperation) -> Right:
     return operation, ResourceType.TOPIC, "there"
+
+
+def on_group(operation: AclOperation) -> Right:
+    return operation, ResourceType.GROUP, "there"
 
 
 def on_cluster(operation: AclOperation) -> Right:
@@ -73,13 +85,16 @@ class Rights:
 class Row:
     """What to ask about the topics `there`, which exists, and `nope`; the codes of a client without rights; what helps.
 
-    `enough` are the sets of rights each of which makes an answer about `there` without an authorization error.
+    Groups have the same names. `enough` are the sets of rights each of which makes an answer about `there` without an
+    authorization error. Where one of them is missing, the code is that of a client without rights, unless `missing`
+    has another one for it.
     """
 
     fields: Callable[[int, uuid.UUID], dict[str, Any]]
     codes: Callable[[Any], dict[object, int]]
     denied: Callable[[int], dict[object, int]]
     enough: list[set[Right]] = field(default_factory=list)
+    missing: dict[Right, int] = field(default_factory=dict)
 
 
 STRANGER = uuid.UUID(int=1)  # the id of no topic
@@ -105,7 +120,23 @@ def by_topic(topics: Any) -> dict[object, int]:
     return {topic.name or topic.topic_id: int(topic.error_code) for topic in topics}
 
 
+def by_group(groups: Any, name: str = "group_id") -> dict[object, int]:
+    return {getattr(group, name): int(group.error_code) for group in groups}
+
+
+def of_answer(answer: Any) -> dict[object, int]:
+    return {"there": int(answer.error_code)}
+
+
+def offset_fetch_codes(answer: Any) -> dict[object, int]:
+    """Those of the topics, or that of the group."""
+    group = answer.groups[0] if hasattr(answer, "groups") else answer
+    return by_partition(group.topics, "partitions") or of_answer(group)
+
+
 NAMED = {"there": TOPIC, "nope": TOPIC}
+GROUPS = {"there": GROUP, "nope": GROUP}
+OFFSET = {"partition_index": 0, "committed_offset": 1}
 
 TABLE = {
     "Produce": Row(
@@ -154,6 +185,96 @@ TABLE = {
         lambda version, topic_id: {"client_software_name": "tests", "client_software_version": "1"},
         lambda answer: {"": int(answer.error_code)},
         lambda version: {"": NONE},
+    ),
+    "OffsetCommit": Row(
+        lambda version, topic_id: {
+            "group_id": "there",
+            "generation_id_or_member_epoch": -1,
+            "topics": both(topic_id, partitions=[OFFSET]),
+        },
+        lambda answer: by_partition(answer.topics, "partitions"),
+        lambda version: {"there": GROUP, STRANGER: GROUP} if version >= 10 else GROUPS,
+        [{on_group(AclOperation.READ), on_topic(AclOperation.READ)}],
+        {on_topic(AclOperation.READ): TOPIC},
+    ),
+    "OffsetFetch": Row(
+        lambda version, topic_id: {
+            "group_id": "there",
+            "topics": without_topic_id(both(topic_id, partition_indexes=[0])),
+            "groups": [{"group_id": "there", "topics": both(topic_id, partition_indexes=[0])}],
+        },
+        offset_fetch_codes,
+        lambda version: GROUPS if version == 1 else {"there": GROUP},
+        [{on_group(AclOperation.DESCRIBE), on_topic(AclOperation.DESCRIBE)}],
+        {on_topic(AclOperation.DESCRIBE): TOPIC},
+    ),
+    "FindCoordinator": Row(
+        lambda version, topic_id: {"key": "there", "coordinator_keys": ["there", "nope"]},
+        lambda answer: by_group(answer.coordinators, "key") if hasattr(answer, "coordinators") else of_answer(answer),
+        lambda version: GROUPS if version >= 4 else {"there": GROUP},
+        [{on_group(AclOperation.DESCRIBE)}],
+    ),
+    "JoinGroup": Row(
+        lambda version, topic_id: {
+            "group_id": "there",
+            "session_timeout_ms": 10_000,
+            "rebalance_timeout_ms": 10_000,
+            "protocol_type": "consumer",
+            "protocols": [{"name": "range", "metadata": b""}],
+        },
+        of_answer,
+        lambda version: {"there": GROUP},
+        [{on_group(AclOperation.READ)}],
+    ),
+    "Heartbeat": Row(
+        lambda version, topic_id: {"group_id": "there", "member_id": "m"},
+        of_answer,
+        lambda version: {"there": GROUP},
+        [{on_group(AclOperation.READ)}],
+    ),
+    "LeaveGroup": Row(
+        lambda version, topic_id: {"group_id": "there", "member_id": "m", "members": [{"member_id": "m"}]},
+        of_answer,
+        lambda version: {"there": GROUP},
+        [{on_group(AclOperation.READ)}],
+    ),
+    "SyncGroup": Row(
+        lambda version, topic_id: {
+            "group_id": "there",
+            "member_id": "m",
+            "protocol_type": "consumer",
+            "protocol_name": "range",
+        },
+        of_answer,
+        lambda version: {"there": GROUP},
+        [{on_group(AclOperation.READ)}],
+    ),
+    "DescribeGroups": Row(
+        lambda version, topic_id: {"groups": ["there", "nope"]},
+        lambda answer: by_group(answer.groups),
+        lambda version: GROUPS,
+        [{on_group(AclOperation.DESCRIBE)}],
+    ),
+    "ListGroups": Row(
+        lambda version, topic_id: {},
+        lambda answer: {"": int(answer.error_code), "listed": len(answer.groups)},
+        lambda version: {"": NONE, "listed": 0},
+    ),
+    "DeleteGroups": Row(
+        lambda version, topic_id: {"groups_names": ["there", "nope"]},
+        lambda answer: by_group(answer.results),
+        lambda version: GROUPS,
+        [{on_group(AclOperation.DELETE)}],
+    ),
+    "OffsetDelete": Row(
+        lambda version, topic_id: {
+            "group_id": "there",
+            "topics": without_topic_id(both(topic_id, partitions=[{"partition_index": 0}])),
+        },
+        lambda answer: by_partition(answer.topics, "partitions") or of_answer(answer),
+        lambda version: {"there": GROUP},
+        [{on_group(AclOperation.DELETE), on_topic(AclOperation.READ)}],
+        {on_topic(AclOperation.READ): TOPIC},
     ),
     "CreateTopics": Row(
         lambda version, topic_id: {
@@ -220,6 +341,25 @@ async def make_topic(broker: Broker) -> uuid.UUID:
     return uuid.UUID(bytes=broker.images.current.topics["there"].topic_id)
 
 
+async def make_group(broker: Broker) -> None:
+    """The group `there`, which has committed an offset of `there`, behind the authorizer's back; or has members."""
+    await broker.groups.ensure_topic()
+    request = OffsetCommitRequest(
+        group_id="there",
+        topics=[
+            OffsetCommitRequestTopic(
+                name="there",
+                partitions=[OffsetCommitRequestPartition(partition_index=0, committed_offset=1, committed_metadata="")],
+            )
+        ],
+    )
+
+    def commit(shard: GroupShard, now: Moment, ticket: Ticket) -> Result:
+        return shard.commit_offsets(request, 9, now)
+
+    broker.groups.call("there", commit, lambda code: None)
+
+
 ALL = [pytest.param(api.name, range(api.min_version, api.max_version + 1), id=api.name) for api in APIS]
 ASKING_FOR_RIGHTS = [case for case in ALL if (row := TABLE.get(str(case.values[0]))) and row.enough]
 
@@ -246,8 +386,9 @@ async def test_with_just_enough_rights(tmp_path: Path, api: str, versions: range
     async with running(tmp_path, rights) as (broker, wire):
         for rights.listed in map(frozenset, TABLE[api].enough):
             for version in versions:
+                await make_group(broker)
                 codes = await ask(broker, wire, api, version)
-                assert codes["there"] not in (TOPIC, CLUSTER, TRANSACTIONAL_ID), (rights.listed, version)
+                assert codes["there"] not in (TOPIC, GROUP, CLUSTER, TRANSACTIONAL_ID), (rights.listed, version)
 
 
 @pytest.mark.parametrize(("api", "versions"), ASKING_FOR_RIGHTS)
@@ -256,12 +397,14 @@ async def test_with_every_right_but_those(tmp_path: Path, api: str, versions: ra
     rights.denies = True
     enough = TABLE[api].enough
     async with running(tmp_path, rights) as (broker, wire):
+        await make_group(broker)
         for version in versions:
             # Of every set that would be enough one right is missing.
             for missing in {right for rights_together in enough for right in rights_together}:
                 rights.listed = frozenset({missing} | {min(together) for together in enough if missing not in together})
                 codes = await ask(broker, wire, api, version)
-                assert codes["there"] == TABLE[api].denied(version)["there"], (rights.listed, version)
+                expected = TABLE[api].missing.get(missing, TABLE[api].denied(version)["there"])
+                assert codes["there"] == expected, (rights.listed, version)
 
 
 # --- lists, ids, and what lies beside the codes --------------------------------------------------------------------
@@ -286,6 +429,47 @@ async def test_metadata_leaves_out_of_a_list_what_the_client_may_not_describe(tm
             assert [(topic.name, topic.topic_id, topic.error_code) for topic in answer.topics] == [
                 (None, topic_id, TOPIC)
             ]
+
+
+async def test_list_groups_shows_all_to_who_may_describe_the_cluster_and_others_their_own(tmp_path: Path) -> None:
+    rights = Rights()
+    async with running(tmp_path, rights) as (broker, wire):
+        await make_topic(broker)
+        await make_group(broker)
+        for version in range(6):
+            for rights.listed, shown in (
+                (frozenset({on_cluster(AclOperation.DESCRIBE)}), ["there"]),
+                (frozenset({on_group(AclOperation.DESCRIBE)}), ["there"]),
+                (frozenset({on_group(AclOperation.READ)}), []),
+            ):
+                answer = await asyncio.to_thread(wire.ask, "ListGroups", version)
+                assert [group.group_id for group in answer.groups] == shown
+
+
+async def test_offset_fetch_leaves_out_of_all_topics_what_the_client_may_not_describe(tmp_path: Path) -> None:
+    rights = Rights()
+    async with running(tmp_path, rights) as (broker, wire):
+        await make_topic(broker)
+        await make_group(broker)
+        group = {"group_id": "there", "topics": None}
+        for version in range(2, 11):
+            for topic_rights, topics_count in ((set(), 0), ({on_topic(AclOperation.DESCRIBE)}, 1)):
+                rights.listed = frozenset({on_group(AclOperation.DESCRIBE), *topic_rights})
+                answer = await asyncio.to_thread(wire.ask, "OffsetFetch", version, **group, groups=[group])
+                answered = answer.groups[0] if version >= 8 else answer
+                assert (answered.error_code, len(answered.topics)) == (NONE, topics_count)
+
+
+async def test_a_transactional_id_takes_describe_on_it_to_be_found(tmp_path: Path) -> None:
+    rights = Rights()
+    of_id = (AclOperation.DESCRIBE, ResourceType.TRANSACTIONAL_ID, "there")
+    async with running(tmp_path, rights) as (_, wire):
+        for version in range(1, 7):
+            for rights.listed, code in ((frozenset(), TRANSACTIONAL_ID), (frozenset({of_id}), NONE)):
+                answer = await asyncio.to_thread(
+                    wire.ask, "FindCoordinator", version, key="there", coordinator_keys=["there"], key_type=1
+                )
+                assert (answer.coordinators[0] if version >= 4 else answer).error_code == code
 
 
 async def test_operations_that_are_asked_for_are_those_that_are_granted(tmp_path: Path) -> None:

@@ -7,8 +7,7 @@ import errno
 import os
 import shutil
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,12 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError as ClientError
 
 from broker.broker import Broker
-from broker.clock import Clock
-from broker.config import Config, StartupError
+from broker.config import StartupError
 from broker.core.controller.topic_creation import NewTopic
-from broker.data_directory import DataDirectory
 from broker.server import Server
 from protocol.errors import KafkaError
 from storage.filesystem import Filesystem
+from tests.support.running_broker import running
 from tests.support.wire import WireClient
 
 
@@ -38,27 +36,6 @@ class FailingDisk(Filesystem):
         if self.error is not None and os.readlink(f"/proc/self/fd/{fd}").endswith(".log"):
             raise OSError(self.error, os.strerror(self.error))
         return super().pwrite(fd, data, position)
-
-
-@asynccontextmanager
-async def running(
-    path: Path,
-    filesystem: Filesystem | None = None,
-    on_failure: Callable[[], None] = lambda: None,
-    settings: dict[str, str] | None = None,
-) -> AsyncIterator[Broker]:
-    filesystem = filesystem or Filesystem()
-    directory = DataDirectory(str(path), filesystem)
-    config = Config({"listeners": "PLAINTEXT://127.0.0.1:0", **(settings or {})})
-    broker = Broker(config, directory, clock=Clock(), filesystem=filesystem)
-    try:
-        await broker.start(on_failure)
-        try:
-            yield broker
-        finally:
-            await broker.stop()
-    finally:
-        directory.close()
 
 
 def address(broker: Broker) -> str:

@@ -19,7 +19,8 @@ from broker.config_types import (
     to_text,
 )
 
-INT, LONG, DOUBLE, BOOLEAN, STRING, LIST = (
+SHORT, INT, LONG, DOUBLE, BOOLEAN, STRING, LIST = (
+    ConfigType.SHORT,
     ConfigType.INT,
     ConfigType.LONG,
     ConfigType.DOUBLE,
@@ -32,6 +33,8 @@ INT, LONG, DOUBLE, BOOLEAN, STRING, LIST = (
 @pytest.mark.parametrize(
     ("kind", "text", "value"),
     [
+        (SHORT, "32767", 32767),
+        (SHORT, "-32768", -32768),
         (INT, "2147483647", 2147483647),
         (INT, "-2147483648", -2147483648),
         (INT, "+5", 5),
@@ -57,6 +60,8 @@ def test_parse(kind: ConfigType, text: str, value: Value) -> None:
 @pytest.mark.parametrize(
     ("kind", "text"),
     [
+        (SHORT, "32768"),
+        (SHORT, "-32769"),
         (INT, "2147483648"),
         (INT, "-2147483649"),
         (INT, "1_000"),

@@ -18,6 +18,9 @@ LATER = (
     "difflib",
     "protocol.messages",
     "broker.handlers",
+    "broker.core.groups",
+    "broker.coordinators.runtime",
+    "protocol.consumer_offsets",
     "broker.config_file",
     "tomllib",
     # Of subcommands and services to come.

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from broker.delayed import DelayedRequests
-from broker.partition import Partition, PartitionWatcher
+from broker.partition import Partition, PartitionListener, PartitionWatcher
 from protocol.errors import ErrorCode, KafkaError
 from storage.file_span import FileSpan
 from storage.filesystem import Filesystem
@@ -148,6 +148,29 @@ async def test_a_new_epoch_and_the_end_wake_the_watchers(hosted: Hosted) -> None
     await asyncio.sleep(0)
     assert watcher.completed == 2
     assert not hosted.partition.hosted
+
+
+class Listener(PartitionListener):
+    def __init__(self) -> None:
+        self.told: list[tuple[int, bool]] = []
+
+    def on_committed(self, size_bytes: int) -> None:
+        raise AssertionError("nothing is written")
+
+    def on_changed(self, partition: Partition) -> None:
+        self.told.append((partition.leader_epoch, partition.hosted))
+
+
+def test_listeners_are_told_of_changes_at_once(hosted: Hosted) -> None:
+    listener = Listener()
+    hosted.partition.watch(listener)
+    hosted.partition.lead(5, 1)
+    hosted.partition.lead(6, 1)
+    hosted.partition.leave()
+    assert listener.told == [(6, True), (6, False)]
+    hosted.partition.unwatch(listener)
+    hosted.partition.lead(7, 1)
+    assert len(listener.told) == 2
 
 
 async def test_the_same_epoch_wakes_nobody(hosted: Hosted) -> None:

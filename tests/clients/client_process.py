@@ -80,7 +80,7 @@ class ClientProcess:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         with self._log_path.open("ab") as log:
             return subprocess.Popen(
-                [python_of(self._client), str(_DRIVERS / "serve.py"), self._client.module],
+                [python_of(self._client), str(_DRIVERS / "serve.py"), self._client.driver],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -16,7 +16,10 @@ class Setting:
     """What a feature's function has at hand."""
 
     client: ClientProcess
+    spare: ClientProcess
+    """Another process of the same client, which may be killed."""
     clients: Mapping[str, ClientProcess]
+    address: tuple[str, int]
     wire: WireClient
     make_topic: Callable[..., str]
     topic_name: Callable[[], str]

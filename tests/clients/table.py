@@ -18,12 +18,9 @@ _HEAD = """\
 
 Stock clients, each installed by pip into an environment of its own, on the wire against Ottla: every cell is a test
 (`tests/clients`), which looks from outside, with a raw client, at what the client did. A number stands where the client
-lacks the feature, or does not use it with a broker that has no consumer groups; its test proves that, too.
+lacks the feature; its test proves that, too.
 
-Consumer groups and transactions are not served yet. What their users see of it: kafka-python and aiokafka fail at once
-and name the API that is missing (FindCoordinator). confluent-kafka looks for a coordinator for ever: after
-`subscribe()`, `poll()` returns nothing, and `commit()` fails after a while. Until groups are there, consume with
-`assign()`: confluent-kafka wants a `group.id` all the same, and `"enable.auto.commit": False`; the others want none.
+Transactions are not served yet.
 
 <!-- Written by: python -m tests.clients.table -->
 

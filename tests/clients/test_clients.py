@@ -6,8 +6,6 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.under_test import foreign_address
-
 from .client_process import ClientError
 from .clients import CLIENTS, LIMITATIONS
 from .environments import INSTALL_TIMEOUT_S
@@ -21,7 +19,7 @@ from .table import DOCUMENT, render
 def test_feature(client: str, feature: str, make_setting: Callable[[str], Setting]) -> None:
     check = FEATURES[feature]
     limitation = LIMITATIONS.get((client, feature))
-    if limitation is None or (foreign_address() and not limitation.holds_with_kafka):
+    if limitation is None:
         check(make_setting(client))
         return
     with pytest.raises((ClientError, AssertionError), match=limitation.error):

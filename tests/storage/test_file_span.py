@@ -109,6 +109,20 @@ def test_pinned_files_are_never_closed(cache: DescriptorCache, tmp_path: Path) -
     assert len(cache) <= 6
 
 
+def test_an_opened_span_is_read_without_the_cache(cache: DescriptorCache, tmp_path: Path) -> None:
+    file = make_file(cache, tmp_path)
+    file.close()
+    span = FileSpan(file, 2, 6)
+    span.open()
+    opened = len(cache)
+    for index in range(10):
+        make_file(cache, tmp_path, f"other-{index}")
+    fd = file.fd
+    assert fd >= 0 and opened == 1
+    assert span.read() == b"234567"
+    assert file.fd == fd
+
+
 def test_closing_a_pinned_file_waits(cache: DescriptorCache, tmp_path: Path) -> None:
     file = make_file(cache, tmp_path)
     span = FileSpan(file, 0, 10)

@@ -14,7 +14,7 @@ from broker.registry import APIS
 from tests.support.records_over_the_wire import describe
 from tests.support.wire import WireClient
 
-from . import data_cases, topic_cases
+from . import data_cases, group_cases, topic_cases
 
 Case = Callable[[WireClient, int, SimpleNamespace], None]
 
@@ -24,10 +24,21 @@ CASES: dict[str, Case] = {
     "Produce": data_cases.produce_case,
     "Fetch": data_cases.fetch_case,
     "ListOffsets": data_cases.list_offsets,
+    "OffsetCommit": group_cases.offset_commit,
+    "OffsetFetch": group_cases.offset_fetch,
+    "FindCoordinator": group_cases.find_coordinator,
+    "JoinGroup": group_cases.join_group,
+    "Heartbeat": group_cases.heartbeat,
+    "LeaveGroup": group_cases.leave_group,
+    "SyncGroup": group_cases.sync_group,
+    "DescribeGroups": group_cases.describe_groups,
+    "ListGroups": group_cases.list_groups,
     "CreateTopics": topic_cases.create_topics,
     "DeleteTopics": topic_cases.delete_topics,
     "InitProducerId": data_cases.init_producer_id,
     "OffsetForLeaderEpoch": data_cases.offset_for_leader_epoch,
+    "DeleteGroups": group_cases.delete_groups,
+    "OffsetDelete": group_cases.offset_delete,
     "DescribeCluster": topic_cases.describe_cluster,
 }
 

@@ -37,27 +37,27 @@ async def connect(bootstrap):
 
 @operation
 async def create_topic(bootstrap, topic, partitions, configs):
-    async with _admin(bootstrap) as admin:
+    async with admin_client(bootstrap) as admin:
         answer = await admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=configs)])
     _raise_for(answer.topic_errors)
 
 
 @operation
 async def delete_topic(bootstrap, topic):
-    async with _admin(bootstrap) as admin:
+    async with admin_client(bootstrap) as admin:
         answer = await admin.delete_topics([topic])
     _raise_for(answer.topic_error_codes)
 
 
 @operation
 async def list_topics(bootstrap):
-    async with _admin(bootstrap) as admin:
+    async with admin_client(bootstrap) as admin:
         return list(await admin.list_topics())
 
 
 @operation
 async def describe_topic(bootstrap, topic):
-    async with _admin(bootstrap) as admin:
+    async with admin_client(bootstrap) as admin:
         (described,) = await admin.describe_topics([topic])
     return {
         "partitions": sorted(partition["partition"] for partition in described["partitions"]),
@@ -67,7 +67,7 @@ async def describe_topic(bootstrap, topic):
 
 @operation
 async def describe_cluster(bootstrap):
-    async with _admin(bootstrap) as admin:
+    async with admin_client(bootstrap) as admin:
         described = await admin.describe_cluster()
     return {
         "cluster_id": described["cluster_id"],
@@ -110,7 +110,7 @@ async def consume(bootstrap, topic, count, partitions=(0,), offset="beginning", 
         else:
             for partition in consumer.assignment():
                 consumer.seek(partition, offset)
-        return await _poll(consumer, count)
+        return await poll(consumer, count)
 
 
 @operation
@@ -118,10 +118,10 @@ async def tail(bootstrap, topic, value):
     """Wait at the end of the log, and only then produce what shall be read."""
     async with _consumer(bootstrap, topic, (0,)) as consumer:
         await consumer.seek_to_end()
-        early = await _poll(consumer, 1, deadline_s=0.2)
+        early = await poll(consumer, 1, deadline_s=0.2)
         async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
             await producer.send_and_wait(topic, value.encode())
-        return early + await _poll(consumer, 1)
+        return early + await poll(consumer, 1)
 
 
 @operation
@@ -145,7 +145,7 @@ async def touch(bootstrap, topic):
 
 
 @contextlib.asynccontextmanager
-async def _admin(bootstrap):
+async def admin_client(bootstrap):
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
@@ -170,12 +170,12 @@ async def _consumer(bootstrap, topic, partitions, read_committed=False, reset="e
         await consumer.stop()
 
 
-async def _poll(consumer, count, deadline_s=DEADLINE_S):
+async def poll(consumer, count, deadline_s=DEADLINE_S):
     records = []
     end = time.monotonic() + deadline_s
     while len(records) < count and time.monotonic() < end:
         for batch in (await consumer.getmany(timeout_ms=200)).values():
-            records.extend(_as_dict(record) for record in batch)
+            records.extend(as_dict(record) for record in batch)
     return records
 
 
@@ -186,7 +186,7 @@ def _raise_for(results):
             raise for_code(code)(*message)
 
 
-def _as_dict(record):
+def as_dict(record):
     return {
         "partition": record.partition,
         "offset": record.offset,

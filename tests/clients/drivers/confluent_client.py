@@ -27,26 +27,26 @@ def error_code(error):
 
 
 def connect(bootstrap):
-    return bool(_admin(bootstrap).list_topics(timeout=DEADLINE_S).brokers)
+    return bool(admin_client(bootstrap).list_topics(timeout=DEADLINE_S).brokers)
 
 
 def create_topic(bootstrap, topic, partitions, configs):
-    admin = _admin(bootstrap)
-    _done(admin.create_topics([NewTopic(topic, partitions, 1, config=configs)]))
+    admin = admin_client(bootstrap)
+    done(admin.create_topics([NewTopic(topic, partitions, 1, config=configs)]))
 
 
 def delete_topic(bootstrap, topic):
-    admin = _admin(bootstrap)
-    _done(admin.delete_topics([topic]))
+    admin = admin_client(bootstrap)
+    done(admin.delete_topics([topic]))
 
 
 def list_topics(bootstrap):
-    return list(_admin(bootstrap).list_topics(timeout=DEADLINE_S).topics)
+    return list(admin_client(bootstrap).list_topics(timeout=DEADLINE_S).topics)
 
 
 def describe_topic(bootstrap, topic):
-    admin = _admin(bootstrap)
-    described = _done(admin.describe_topics(TopicCollection([topic])))
+    admin = admin_client(bootstrap)
+    described = done(admin.describe_topics(TopicCollection([topic])))
     return {
         "partitions": sorted(partition.id for partition in described.partitions),
         "leaders": sorted({partition.leader.id for partition in described.partitions}),
@@ -54,7 +54,7 @@ def describe_topic(bootstrap, topic):
 
 
 def describe_cluster(bootstrap):
-    admin = _admin(bootstrap)
+    admin = admin_client(bootstrap)
     described = admin.describe_cluster().result(DEADLINE_S)
     return {
         "cluster_id": described.cluster_id,
@@ -101,19 +101,19 @@ def produce(bootstrap, topic, records, acks="all", codec=None, idempotent=False,
 
 def consume(bootstrap, topic, count, partitions=(0,), offset="beginning", read_committed=False, reset="earliest"):
     with _consumer(bootstrap, topic, partitions, offset, read_committed, reset) as consumer:
-        return _poll(consumer, count)
+        return poll(consumer, count)
 
 
 def tail(bootstrap, topic, value):
     """Wait at the end of the log, and only then produce what shall be read."""
     with _consumer(bootstrap, topic, (0,), "end") as consumer:
-        early = _poll(consumer, 1, deadline_s=0.2)
+        early = poll(consumer, 1, deadline_s=0.2)
         end = time.monotonic() + DEADLINE_S
         # The assignment is not at the end of the log before librdkafka has asked where that is.
         while consumer.get_watermark_offsets(TopicPartition(topic, 0), cached=True)[1] < 0 and time.monotonic() < end:
-            early += _poll(consumer, 1, deadline_s=0.05)
+            early += poll(consumer, 1, deadline_s=0.05)
         produce(bootstrap, topic, [{"value": value}])
-        return early + _poll(consumer, 1)
+        return early + poll(consumer, 1)
 
 
 def offsets(bootstrap, topic, timestamps):
@@ -139,12 +139,12 @@ def touch(bootstrap, topic):
     raise KafkaException(described.error)
 
 
-def _admin(bootstrap):
+def admin_client(bootstrap):
     # Futures do not keep their client: whoever waits for one must hold this until then.
     return AdminClient({"bootstrap.servers": bootstrap})
 
 
-def _done(futures):
+def done(futures):
     (future,) = futures.values()
     return future.result(DEADLINE_S)
 
@@ -168,18 +168,18 @@ def _consumer(bootstrap, topic, partitions, offset, read_committed=False, reset=
         consumer.close()
 
 
-def _poll(consumer, count, deadline_s=DEADLINE_S):
+def poll(consumer, count, deadline_s=DEADLINE_S):
     records = []
     end = time.monotonic() + deadline_s
     while len(records) < count and time.monotonic() < end:
         for message in consumer.consume(count, 0.1):
             if message.error():
                 raise KafkaException(message.error())
-            records.append(_as_dict(message))
+            records.append(as_dict(message))
     return records
 
 
-def _as_dict(message):
+def as_dict(message):
     timestamp_type, timestamp = message.timestamp()
     return {
         "partition": message.partition(),

@@ -36,22 +36,22 @@ def connect(bootstrap):
 
 
 def create_topic(bootstrap, topic, partitions, configs):
-    with _admin(bootstrap) as admin:
+    with admin_client(bootstrap) as admin:
         admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=configs)], timeout_ms=DEADLINE_S * 1000)
 
 
 def delete_topic(bootstrap, topic):
-    with _admin(bootstrap) as admin:
+    with admin_client(bootstrap) as admin:
         admin.delete_topics([topic], timeout_ms=DEADLINE_S * 1000)
 
 
 def list_topics(bootstrap):
-    with _admin(bootstrap) as admin:
+    with admin_client(bootstrap) as admin:
         return list(admin.list_topics())
 
 
 def describe_topic(bootstrap, topic):
-    with _admin(bootstrap) as admin:
+    with admin_client(bootstrap) as admin:
         (described,) = admin.describe_topics([topic])
     partitions = described["partitions"]
     # kafka-python 3 has renamed the keys to those of the protocol.
@@ -62,7 +62,7 @@ def describe_topic(bootstrap, topic):
 
 
 def describe_cluster(bootstrap):
-    with _admin(bootstrap) as admin:
+    with admin_client(bootstrap) as admin:
         described = admin.describe_cluster()
     return {
         "cluster_id": described["cluster_id"],
@@ -117,16 +117,16 @@ def _await_records(bootstrap, topic, count):
 def consume(bootstrap, topic, count, partitions=(0,), offset="beginning", read_committed=False, reset="earliest"):
     with _consumer(bootstrap, topic, partitions, read_committed, auto_offset_reset=reset) as consumer:
         _seek(consumer, offset)
-        return _poll(consumer, count)
+        return poll(consumer, count)
 
 
 def tail(bootstrap, topic, value):
     """Wait at the end of the log, and only then produce what shall be read."""
     with _consumer(bootstrap, topic, (0,)) as consumer:
         _seek(consumer, "end")
-        early = _poll(consumer, 1, deadline_s=0.2)
+        early = poll(consumer, 1, deadline_s=0.2)
         produce(bootstrap, topic, [{"value": value}])
-        return early + _poll(consumer, 1)
+        return early + poll(consumer, 1)
 
 
 def offsets(bootstrap, topic, timestamps):
@@ -150,7 +150,7 @@ def touch(bootstrap, topic):
         producer.close()
 
 
-def _admin(bootstrap):
+def admin_client(bootstrap):
     return contextlib.closing(KafkaAdminClient(bootstrap_servers=bootstrap))
 
 
@@ -178,16 +178,16 @@ def _seek(consumer, offset):
             consumer.seek(partition, offset)
 
 
-def _poll(consumer, count, deadline_s=DEADLINE_S):
+def poll(consumer, count, deadline_s=DEADLINE_S):
     records = []
     end = time.monotonic() + deadline_s
     while len(records) < count and time.monotonic() < end:
         for batch in consumer.poll(timeout_ms=200).values():
-            records.extend(_as_dict(record) for record in batch)
+            records.extend(as_dict(record) for record in batch)
     return records
 
 
-def _as_dict(record):
+def as_dict(record):
     return {
         "partition": record.partition,
         "offset": record.offset,

@@ -1,10 +1,11 @@
 """Runs the operations of one client for the tests, in that client's own environment.
 
-    python serve.py kafka_python_client
+    python serve.py kafka_python
 
-One request per line on stdin, {"operation": ..., "arguments": {...}}; one answer per line on stdout, {"result": ...} or
+The operations are the functions of kafka_python_client.py, kafka_python_groups.py and members.py beside this file. One
+request per line on stdin, {"operation": ..., "arguments": {...}}; one answer per line on stdout, {"result": ...} or
 {"error": {"type", "message", "code", "traceback"}}, where the code is Kafka's if the error carries one. It imports
-nothing of the checkout but its neighbour, and ends with its stdin.
+nothing of the checkout but its neighbours, and ends with its stdin.
 """
 
 from __future__ import annotations
@@ -15,21 +16,23 @@ import sys
 import traceback
 
 
-def main(module_name: str) -> None:
+def main(client: str) -> None:
     """Answer requests until the end of stdin."""
     answers = sys.stdout
     sys.stdout = sys.stderr  # what a client prints must not get among the answers
-    operations = importlib.import_module(module_name)
+    operations = {}
+    for module in map(importlib.import_module, (f"{client}_client", f"{client}_groups", "members")):
+        operations.update(vars(module))
     for line in sys.stdin:
         request = json.loads(line)
         try:
-            answer = {"result": getattr(operations, request["operation"])(**request["arguments"])}
+            answer = {"result": operations[request["operation"]](**request["arguments"])}
         except Exception as error:
             answer = {
                 "error": {
                     "type": type(error).__name__,
                     "message": str(error),
-                    "code": operations.error_code(error),
+                    "code": operations["error_code"](error),
                     "traceback": traceback.format_exc(),
                 }
             }

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import pytest
 
-_MODULES = ("topics", "producing", "consuming", "compression")
+_MODULES = ("topics", "producing", "consuming", "groups", "group_offsets", "group_admin", "compression")
 
 pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _MODULES))
 
-from . import topics, producing, consuming, compression  # noqa: E402, F401, I001  # the order of the table
+from . import topics, producing, consuming, groups, group_offsets, group_admin, compression  # noqa: E402, F401, I001  # the order of the table
