@@ -10,11 +10,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from .codec import decode_versioned, encode_versioned
-from .errors import MalformedFrame
+from .codec import encode_versioned
 from .schema import Struct, Versioned, array, binary, int32, int64, string, uuid
 
-OFFSET_COMMIT_KEY_VERSION: Final = 1
 GROUP_METADATA_KEY_VERSION: Final = 2
 GROUP_METADATA_VALUE_VERSION: Final = 3
 
@@ -70,23 +68,6 @@ class GroupMetadataValue(Versioned, versions="0-4", flexible="4+"):
     current_state_timestamp: int = int64("2+", default=-1, ignorable=True)
     """Wall time in ms."""
     members: list[MemberMetadata] = array(MemberMetadata)
-
-
-def decode_key(data: bytes) -> OffsetCommitKey | GroupMetadataKey | None:
-    """Decode a record's key, None for a kind of record that is not known; raises MalformedFrame."""
-    if len(data) < 2:
-        raise MalformedFrame(f"a key of {len(data)} bytes")
-    kind = int.from_bytes(data[:2], signed=True)
-    if kind in OffsetCommitKey.VERSIONS:
-        return decode_versioned(OffsetCommitKey, data)
-    if kind in GroupMetadataKey.VERSIONS:
-        return decode_versioned(GroupMetadataKey, data)
-    return None
-
-
-def encode_offset_commit_key(key: OffsetCommitKey) -> bytes:
-    """Encode the key of an offset."""
-    return encode_versioned(key, OFFSET_COMMIT_KEY_VERSION)
 
 
 def encode_offset_commit_value(value: OffsetCommitValue) -> bytes:

@@ -33,8 +33,6 @@ logger = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
-_GROUP_ID_BYTES_MAX = (1 << 15) - 1
-"""The keys of `__consumer_offsets` have no room for more."""
 _CREATION_TIMEOUT_MS = 30_000
 _UTF_16 = "utf-16-le" if sys.byteorder == "little" else "utf-16-be"
 
@@ -102,8 +100,6 @@ class GroupCoordinator:
         """Carry out an operation on the state machine that the group belongs to; see `CoordinatorRuntime.call`."""
         if self._runtime is None:
             return on_error(self._absence)
-        if len(group_id) > _GROUP_ID_BYTES_MAX // 4 and len(group_id.encode()) > _GROUP_ID_BYTES_MAX:
-            return on_error(ErrorCode.INVALID_GROUP_ID)
         return self._runtime.call(self.partition_of(group_id), operation, on_error)
 
     async def call_each(
@@ -183,6 +179,7 @@ class GroupCoordinator:
             await self._follow(topic)
         except Exception:
             logger.exception("[%s] Groups cannot be served", GROUPS_TOPIC)
+            self._absence = ErrorCode.COORDINATOR_NOT_AVAILABLE
 
     async def _open(self) -> None:
         """Import what serves groups, in a thread: it takes some 50 ms."""

@@ -1,7 +1,7 @@
 """Reading a coordinator's log from its first record to its last, in slices, so that nobody waits for it.
 
-A stored batch may hold anything behind a sane header. One that cannot be read, or a record without a key, is left where
-it is and passed over, and whoever loads says so.
+A stored batch may hold anything behind a sane header. One that cannot be read, or a record that its coordinator cannot
+read, is left where it is and passed over, and whoever loads says so.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .pace import Pace
 _RECORDS_PER_LOOK = 128
 _BATCHES_PER_LOOK = 64
 
-Replay = Callable[[bytes, "bytes | None"], None]
+Replay = Callable[[bytes, "bytes | None"], bool]
 
 
 class LogReplay:
@@ -32,7 +32,7 @@ class LogReplay:
         self.records_count = 0
         self.size_bytes = 0
         self.skipped_count = 0
-        """How many batches hold something that had to be passed over; of the first of them the reason:"""
+        """How many batches, and records in others, had to be passed over; of the first of them the reason:"""
         self.skipped_reason = ""
         self._log = log
         self._replay = replay
@@ -88,7 +88,8 @@ class LogReplay:
                     if key is None:
                         self._skip(header, "a record has no key")
                         continue
-                    replay(key, value)
+                    if not replay(key, value):
+                        self._skip(header, "a record is malformed")
                     records_count += 1
                     if not records_count % _RECORDS_PER_LOOK:
                         await keep_pace()

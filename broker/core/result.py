@@ -66,8 +66,8 @@ class Result:
 class Coordinator(Protocol):
     """The state machine of one partition of a coordinator's topic."""
 
-    def replay(self, key: bytes, value: bytes | None) -> None:
-        """Take over a record of the log; raises nothing, whatever the bytes are."""
+    def replay(self, key: bytes, value: bytes | None) -> bool:
+        """Take over a record of the log; False if it cannot be read. Raises nothing, whatever the bytes are."""
 
     def on_loaded(self, now: Moment) -> Iterator[Result]:
         """Begin to serve the state that was replayed: step by step, so that others have their turn in between."""

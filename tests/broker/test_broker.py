@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import shutil
@@ -261,6 +262,25 @@ async def test_advertised_listeners_are_told_to_the_clients_of_their_listener(tm
         assert await asyncio.to_thread(advertised, every) == [("kafka.example", 9092)]
         assert await asyncio.to_thread(advertised, six) == [("::1", 7777)]
         assert await asyncio.to_thread(advertised, named) == []
+
+
+async def test_a_crowd_of_connections_takes_turns(tmp_path: Path) -> None:
+    async with running(tmp_path) as broker:
+        (endpoint,) = broker.endpoints()
+
+        def ask_at_once() -> bool:
+            with contextlib.ExitStack() as stack:
+                crowd = [stack.enter_context(WireClient(endpoint)) for _ in range(40)]
+                sent = [client.send("ApiVersions", 0) for client in crowd]
+                for client, correlation_id in zip(crowd, sent, strict=True):
+                    assert client.receive("ApiVersions", 0, correlation_id).error_code == 0
+                return broker.server.is_crowded
+
+        assert not broker.server.is_crowded
+        assert await asyncio.to_thread(ask_at_once)
+        async with asyncio.timeout(30):
+            while broker.server.is_crowded:
+                await asyncio.sleep(0.001)
 
 
 async def test_connections_leave_descriptors_to_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

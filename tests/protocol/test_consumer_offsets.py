@@ -15,16 +15,15 @@ from protocol.consumer_offsets import (
     MemberMetadata,
     OffsetCommitKey,
     OffsetCommitValue,
-    decode_key,
     encode_group_metadata_key,
     encode_group_metadata_value,
-    encode_offset_commit_key,
     encode_offset_commit_value,
 )
 from protocol.errors import MalformedFrame
 from protocol.schema import Versioned
 from tests.protocol.messages import name_of, sample, structs, versions
 from tests.protocol.test_fuzz import mutations
+from tests.support.consumer_offsets import decode_key, encode_offset_commit_key
 
 STRUCTS: list[type[Versioned]] = [OffsetCommitKey, OffsetCommitValue, GroupMetadataKey, GroupMetadataValue]
 ALL = pytest.mark.parametrize(("cls", "version"), versions(STRUCTS), ids=name_of)

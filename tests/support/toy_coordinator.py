@@ -34,12 +34,15 @@ class Toys:
         self.loaded_at: Moment | None = None
         self._waiting: list[tuple[bytes, int, Ticket]] = []
 
-    def replay(self, key: bytes, value: bytes | None) -> None:
+    def replay(self, key: bytes, value: bytes | None) -> bool:
+        if value is not None and not value.isdigit():
+            return False
         self.replayed.append((key, value))
         if value is None:
             self.counts.pop(key, None)
         else:
             self.counts[key] = int(value)
+        return True
 
     def on_loaded(self, now: Moment) -> Iterator[Result]:
         self.loaded_at = now

@@ -59,7 +59,7 @@ class ClassicGroup:
         """Wall time of the last change of state; -1 if that is not known, as of records before Kafka 2.1."""
         self.generation = 0
         self.protocol_type: str | None = None
-        """`consumer`, `connect` ...; None until somebody has joined: such a group is called simple."""
+        """`consumer`, `connect` ...; None until somebody has joined: a simple group, only a place for offsets."""
         self.protocol: str | None = None
         """The protocol of this generation, of consumers the assignor's name; None without members."""
         self.leader: str | None = None
@@ -113,11 +113,6 @@ class ClassicGroup:
     def is_idle(self) -> bool:
         """Whether nobody is a member or about to become one."""
         return self.state is ClassicGroupState.EMPTY and not self.pending_members
-
-    @property
-    def is_simple(self) -> bool:
-        """Whether it is only a place for offsets, of consumers that assign their partitions themselves."""
-        return self.protocol_type is None and self.is_idle
 
     @property
     def rebalance_timeout_ms(self) -> int:

@@ -37,19 +37,16 @@ _PLAIN_TAG = b"\x01\x00\x10"
 class OffsetStore:
     """Per group the last value of each place. It changes only by `replay` and `forget`."""
 
-    __slots__ = ("_groups", "_shared_places", "malformed_count")
+    __slots__ = ("_groups", "_shared_places")
 
     def __init__(self) -> None:
         self._groups: dict[bytes, dict[bytes, bytes]] = {}
         self._shared_places: dict[bytes, bytes] = {}
-        self.malformed_count = 0
-        """How many records could not be read and were left out."""
 
-    def replay(self, key: bytes, value: bytes | None) -> None:
-        """Take over the record of an offset, or its tombstone; raises nothing, whatever the bytes are."""
+    def replay(self, key: bytes, value: bytes | None) -> bool:
+        """Take over the record of an offset, or its tombstone; False if it cannot be read, and is left out."""
         if len(key) < 4:
-            self.malformed_count += 1
-            return
+            return False
         group_end = 4 + (key[2] << 8 | key[3])
         group_id = key[4:group_end]
         place = key[group_end:]
@@ -57,20 +54,19 @@ class OffsetStore:
         if value is None:
             if offsets is not None:
                 offsets.pop(place, None)
-            return
+            return True
         if offsets is None or place not in self._shared_places:
             if not _is_text(group_id) or not _is_place(place):
-                self.malformed_count += 1
-                return
+                return False
             if len(self._shared_places) == SHARED_PLACES_MAX:
                 self._shared_places.clear()
             self._shared_places.setdefault(place, place)
         if not _is_value(value):
-            self.malformed_count += 1
-            return
+            return False
         if offsets is None:
             offsets = self._groups[group_id] = {}
         offsets[self._shared_places[place]] = value
+        return True
 
     def forget(self, group_id: bytes) -> None:
         """Take over the tombstone of a group: without offsets nothing is left of it here."""

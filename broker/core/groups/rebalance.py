@@ -299,7 +299,6 @@ def on_session_timer(groups: Groups, group_id: str, member_id: str, now: Moment)
         remove_member(group, member, result)
         if group.state is not ClassicGroupState.PREPARING_REBALANCE:
             prepare(groups, group, now, result)
-    if group.state is ClassicGroupState.PREPARING_REBALANCE and group.has_all_joined:
-        complete_join(group, now, result)
+    try_complete_join(group, now, result)
     groups.release(group)
     return result

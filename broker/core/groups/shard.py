@@ -59,18 +59,22 @@ class GroupShard:
 
     # The coordinator's side
 
-    def replay(self, key: bytes, value: bytes | None) -> None:
-        """Take over a record of the log; records of kinds that are not known, and malformed ones, are passed over."""
+    def replay(self, key: bytes, value: bytes | None) -> bool:
+        """Take over a record of the log, or pass it over: False if it is malformed, True if it is not of groups.
+
+        The value of a group is not looked into: it has no effect if it cannot be read when somebody asks for it.
+        """
         kind = key[:2]
         if kind in _OFFSET_KINDS:
-            self.offsets.replay(key, value)
-        elif kind in _GROUP_KINDS:
+            return self.offsets.replay(key, value)
+        if kind in _GROUP_KINDS:
             group_id = read_group_id(key)
             if group_id is None:
-                return
+                return False
             self.groups.replay(group_id, value)
             if value is None:
                 self.offsets.forget(group_id.encode())
+        return True
 
     def on_loaded(self, now: Moment) -> Iterator[Result]:
         """Begin to look after members and offsets, group by group."""

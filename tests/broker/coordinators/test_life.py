@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -167,7 +168,7 @@ async def test_what_cannot_be_read_stays_and_is_passed_over(toys: ToyRuntime, ca
     write(partition, batch_of((b"x", b"1"), (b"x", b"2")))
     bad_crc = partition.log.size_bytes
     write(partition, batch_of((b"y", b"1")))
-    write(partition, batch_of((None, b"1"), (b"b", b"1")))
+    write(partition, batch_of((None, b"1"), (b"b", b"1"), (b"c", b"not a number")))
     lying = bytearray(batch_of((b"x", b"1"), (b"x", b"2")))
     lying[61] = 0x70  # the length of the first record, under a good CRC
     lying[17:21] = crc32c(lying[21:]).to_bytes(4, "big")
@@ -179,7 +180,7 @@ async def test_what_cannot_be_read_stays_and_is_passed_over(toys: ToyRuntime, ca
     partition = await restarted(toys)
     assert toys.shards[-1].replayed == [(b"a", b"1"), (b"b", b"1")]
     assert partition.log.size_bytes == size_bytes
-    assert "[toys-0] 3 batches or records of the coordinator are unreadable" in caplog.text
+    assert "[toys-0] 4 batches or records of the coordinator are unreadable" in caplog.text
     assert "the batch at offset 1: Record says 56 bytes where" in caplog.text
 
 
@@ -343,6 +344,21 @@ async def test_a_partition_that_leaves_while_it_is_loaded_is_not_served(toys: To
             await asyncio.sleep(0)
     assert toys.call(lambda shard: shard.get(b"a"), 0) is ErrorCode.NOT_COORDINATOR
     assert toys.shards[-2].loaded_at is None
+
+
+async def test_a_partition_that_leaves_before_it_is_loaded_is_not_read(toys: ToyRuntime, tmp_path: Path) -> None:
+    for index in (0, 1):
+        toys.lead(index)
+        toys.call(lambda shard: shard.add(b"a"), index)
+        toys.leave(index)
+    toys.lead(0)
+    toys.lead(1)
+    toys.leave(1)
+    shutil.rmtree(tmp_path / "toys-1")
+    await toys.loaded()
+    await turns(10)
+    assert toys.call(lambda shard: shard.get(b"a"), 0) == 1
+    assert toys.storage_errors == []
 
 
 async def test_a_closed_runtime_leads_nothing_any_more(toys: ToyRuntime) -> None:

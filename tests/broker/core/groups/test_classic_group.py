@@ -175,7 +175,6 @@ class TestGenerations:
         assert group.state is ClassicGroupState.EMPTY
         assert (group.generation, group.protocol, group.leader) == (1, None, None)
         assert group.protocol_type == "consumer"
-        assert not group.is_simple
 
 
 class TestSubscribedTopics:

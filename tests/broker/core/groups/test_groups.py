@@ -29,7 +29,8 @@ def test_a_group_is_found_by_its_record_or_by_its_offsets() -> None:
     assert recorded is not None
     assert simple is not None
     assert (recorded.state_timestamp_ms, simple.state_timestamp_ms) == (NOW_MS, -1)
-    assert simple.is_simple
+    assert simple.is_idle
+    assert simple.protocol_type is None
     assert groups.find("nobody") is None
     assert list(groups.ids()) == ["recorded", "simple"]
 

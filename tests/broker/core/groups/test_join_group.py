@@ -144,6 +144,14 @@ class TestKnownMember:
         assert (response.error_code, response.generation_id, response.leader) == (ErrorCode.NONE, 1, "a-1")
         assert members.group.state is ClassicGroupState.STABLE
 
+    def test_that_is_answered_at_once_has_shown_that_it_lives(self, members: GroupMembers) -> None:
+        leader, follower = members.stable("a", "b")
+        members.world.advance(9_000)
+        members.heartbeat(leader, 1)
+        members.join("b", follower)
+        members.world.advance(9_000)
+        assert list(members.group.members) == [leader, follower]
+
     @pytest.mark.parametrize("changed", [CHANGED, {**RANGE, "sticky": b""}])
     def test_that_follows_with_something_new_makes_it_rebalance(
         self, members: GroupMembers, changed: dict[str, bytes]
@@ -279,7 +287,8 @@ class TestNewGroup:
         members.join()
         assert len(members.world.log) == 1
         members.world.restart()
-        assert members.group.is_simple
+        assert members.group.is_idle
+        assert members.group.protocol_type is None
 
     @pytest.mark.parametrize("version", [3, 9])
     def test_that_cannot_be_written_does_not_exist(self, members: GroupMembers, version: int) -> None:

@@ -80,6 +80,16 @@ class TestInitialDelay:
         members.join("b", version=3)
         assert due_in_ms(members, "join", "group") == DELAY_MS
 
+    def test_is_not_cut_short_by_an_id_that_is_never_used(self) -> None:
+        members = GroupMembers(GroupSettings(initial_rebalance_delay_ms=8_000))
+        members.join("never comes back", session_timeout_ms=6_000)
+        answer = members.join("a", version=3)
+        members.world.advance(7_999)
+        assert not members.group.pending_members
+        assert answer.response is None
+        members.world.advance(1)
+        assert answer.response.generation_id == 1
+
     def test_does_not_let_an_empty_generation_wait_for_more(self, members: GroupMembers) -> None:
         members.join("a", version=3)
         members.leave(("a-1", None))

@@ -45,7 +45,8 @@ def test_a_new_group_is_written_without_what_its_members_have_not_agreed_on() ->
     assert record.value is not None
     restored = decode_group("group", record.value)
     assert restored is not None
-    assert restored.is_simple
+    assert restored.is_idle
+    assert restored.protocol_type is None
     assert (restored.generation, restored.state_timestamp_ms) == (0, NOW_MS)
     assert restored.state is ClassicGroupState.EMPTY
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,9 +64,14 @@ def test_only_groups_with_members_come_to_life() -> None:
 
 def test_records_of_other_kinds_are_left_alone() -> None:
     shard = new_shard()
-    shard.replay(b"\x00\x03\x00\x05group", b"\x00\x00")
-    shard.replay(b"", None)
+    assert shard.replay(b"\x00\x03\x00\x05group", b"\x00\x00")
+    assert shard.replay(b"", None)
     assert shard.groups.find("group") is None
+
+
+@pytest.mark.parametrize("key", [b"\x00\x02\x00\x05grou", b"\x00\x01\x00\x05grou"])
+def test_malformed_keys_are_told(key: bytes) -> None:
+    assert not new_shard().replay(key, b"\x00\x00")
 
 
 def test_a_tombstone_is_the_end_of_a_group() -> None:
