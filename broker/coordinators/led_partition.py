@@ -174,6 +174,8 @@ class LedPartition(PartitionListener, Generic[ShardT]):
             return on_error(ErrorCode.UNKNOWN_SERVER_ERROR)
         if result.timers:
             self._arm(result.timers)
+        if result.notes:
+            self._log(result.notes)
         reply: R | None = result.reply
         if reply is not None and self.partition.high_watermark >= self._end_offset:
             if result.replies:
@@ -234,8 +236,14 @@ class LedPartition(PartitionListener, Generic[ShardT]):
             logger.exception("[%s] The coordinator failed", self)
             return False
         self._arm(result.timers)
+        self._log(result.notes)
         self._reply(result.replies)
         return True
+
+    def _log(self, notes: Iterable[str]) -> None:
+        for note in notes:
+            # Clients choose the names in it, and shall not write lines of their own.
+            logger.info("%s", note if note.isprintable() else ascii(note))
 
     def _now(self) -> Moment:
         clock = self._services.clock

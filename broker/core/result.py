@@ -47,7 +47,7 @@ class Result:
     timer that was the cause fires again a little later.
     """
 
-    __slots__ = ("on_refused", "records", "replies", "reply", "timers")
+    __slots__ = ("notes", "on_refused", "records", "replies", "reply", "timers")
 
     def __init__(self, reply: Any = None, records: list[CoordinatorRecord] | None = None) -> None:
         self.reply = reply
@@ -57,6 +57,8 @@ class Result:
         """Responses to requests that waited; the one at hand may be among them."""
         self.timers: dict[Hashable, int | None] = {}
         """By timer key, in how many ms to call `on_timer` with that key; None cancels. A key has one timer at most."""
+        self.notes: list[str] = []
+        """Lines for the broker's log, of what its operator may ask about later."""
         self.on_refused: Callable[[ErrorCode], Result] | None = None
         """Sets right what was changed in the belief that the records would be appended; it is given the code that
         clients are to see, and called before anything else happens. Its result has no records. It answers the request

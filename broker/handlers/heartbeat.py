@@ -2,7 +2,8 @@
 
 Behaviour
 - It takes READ on the group.
-- REBALANCE_IN_PROGRESS tells the member to join again; broker.core.groups holds the rules.
+- It keeps the member's session alive. REBALANCE_IN_PROGRESS tells the member to join again.
+- UNKNOWN_MEMBER_ID, ILLEGAL_GENERATION, FENCED_INSTANCE_ID, INVALID_GROUP_ID.
 - While the group is being loaded all is well: no session ends before it is loaded.
 
 Versions: 3 static members (KIP-345); 4 flexible.

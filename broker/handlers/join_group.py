@@ -2,12 +2,18 @@
 
 Behaviour
 - It takes READ on the group.
-- The answer waits until all members have joined, or the rebalance timeout is over; broker.core.groups holds the rules.
+- The answer waits until all members have joined, or the longest rebalance timeout of a member is over. The first
+  generation of a group waits for group.initial.rebalance.delay.ms, and again as long as members come.
+- A new dynamic member is given an id first; a static one takes the place of its former self, and a stable group whose
+  protocol stays goes on without a rebalance. A follower that has not changed learns the present generation at once.
+- INVALID_SESSION_TIMEOUT outside group.min.session.timeout.ms and group.max.session.timeout.ms,
+  INCONSISTENT_GROUP_PROTOCOL without a protocol that all others support, GROUP_MAX_SIZE_REACHED, UNKNOWN_MEMBER_ID,
+  FENCED_INSTANCE_ID, INVALID_GROUP_ID.
 - An error names the member id that the request came with; MEMBER_ID_REQUIRED the one to come back with.
 
 Versions: 1 rebalance_timeout_ms, which is the session timeout before (KIP-62); 4 MEMBER_ID_REQUIRED (KIP-394); 5 static
 members (KIP-345); 6 flexible; 7 protocol_type (KIP-559), and an error has a null protocol_name, an empty one before; 8
-reason (KIP-800), not used; 9 skip_assignment (KIP-814).
+the reason (KIP-800), which the log tells; 9 skip_assignment (KIP-814).
 """
 
 from __future__ import annotations

@@ -2,10 +2,11 @@
 
 Behaviour
 - It takes READ on the group.
-- Each member has its own error; broker.core.groups holds the rules.
+- Each member has its own error: UNKNOWN_MEMBER_ID, or FENCED_INSTANCE_ID where another has taken its place. Those that
+  are left rebalance.
 
 Versions: 3 several members, static ones by their instance id (KIP-345), before which the one member's error is that of
-the answer; 4 flexible; 5 reason (KIP-800), not used.
+the answer; 4 flexible; 5 the reason (KIP-800), which the log tells.
 """
 
 from __future__ import annotations

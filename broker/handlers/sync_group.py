@@ -2,7 +2,10 @@
 
 Behaviour
 - It takes READ on the group.
-- The answer waits for the leader's request; broker.core.groups holds the rules.
+- The answer waits for the leader's request, whose assignments are written first. A member that has not synced by the
+  end of the rebalance timeout is removed.
+- UNKNOWN_MEMBER_ID, ILLEGAL_GENERATION, FENCED_INSTANCE_ID, INCONSISTENT_GROUP_PROTOCOL, REBALANCE_IN_PROGRESS,
+  INVALID_GROUP_ID.
 
 Versions: 3 static members (KIP-345); 4 flexible; 5 protocol_type and protocol_name (KIP-559), which must be given then:
 else INCONSISTENT_GROUP_PROTOCOL, before anything else is checked.

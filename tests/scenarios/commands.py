@@ -17,6 +17,7 @@
     restart [NAME=VALUE ...]        the coordinator dies, another takes over its log, with other settings perhaps
     refuse CODE | accept            from now on appends are refused with this code, or accepted again
     timers                          what is armed for groups
+    notes                           what the broker's log has been told since it was last shown
 
 Options of `join` last until they are changed: group, instance, topics, metadata (hex), protocols, type, session,
 rebalance, version. `id` and `generation`, of any request of a member, stand for one request in place of its own.
@@ -210,6 +211,11 @@ class Scenario:
             if len(key) == 1:
                 continue  # of no group
             self._report(f"{' '.join(key)}: in {(due_ms - self.world.now.monotonic_ms) / 1000:g} s")
+
+    def do_notes(self, arguments: list[str], options: Options) -> None:
+        for note in self.world.notes:
+            self._report(note)
+        self.world.notes.clear()
 
     # Members
 

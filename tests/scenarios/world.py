@@ -51,6 +51,8 @@ class World:
         """Monotonic moments in ms by key."""
         self.now = Moment(START_WALL_MS, 0)
         self.waiting: dict[Ticket, Request] = {}
+        self.notes: list[str] = []
+        """What the broker's log has been told."""
         self._report = report
         self._describe_response = describe_response
         self._describe_record = describe_record
@@ -118,6 +120,7 @@ class World:
                 return
             result = result.on_refused(self.refusal)
             assert not result.records
+        self.notes += result.notes
         for record in result.records:
             self._report(f"log: {self._describe_record(record)}")
             self.log.append(record)

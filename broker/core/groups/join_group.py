@@ -140,10 +140,15 @@ class _Joining:
         if must_wait:
             group.update(member, self.protocols, request.session_timeout_ms, self.rebalance_timeout_ms)
             self._await(member)
-            rebalance.prepare_or_complete(self.groups, group, self.now, self.result)
+            self._rebalance(f"{member.member_id} joins again")
         else:
             extend_session(group, member, self.now, self.result)
             self.result.reply = rebalance.joined(group, member)
+
+    def _rebalance(self, reason: str) -> None:
+        if self.request.reason:  # the client's own (KIP-800)
+            reason = f"{reason} ({self.request.reason})"
+        rebalance.prepare_or_complete(self.groups, self.group, self.now, self.result, reason)
 
     def _await(self, member: ClassicMember) -> None:
         former = self.group.take_join(member)
@@ -167,7 +172,7 @@ class _Joining:
         group.add(member, request.protocol_type, caller.ticket)
         self.groups.keep(group)
         extend_session(group, member, self.now, self.result, NEW_MEMBER_JOIN_TIMEOUT_MS)
-        rebalance.prepare_or_complete(self.groups, group, self.now, self.result)
+        self._rebalance(f"{member_id} joins")
 
     def _take_place_of(self, former: ClassicMember, member_id: str) -> None:
         group, now, result = self.group, self.now, self.result
@@ -191,7 +196,7 @@ class _Joining:
         group.await_join(member, self.caller.ticket)
         # A leader that has been given its members already would assign to the former id, so that in
         # CompletingRebalance too everybody has to join again.
-        rebalance.prepare_or_complete(self.groups, group, now, result)
+        self._rebalance(f"static member {former.instance_id} comes back as {member_id}")
 
     def _go_on_as(self, member: ClassicMember, former: ClassicMember, former_leader: str) -> None:
         """Let a stable group be as it is, with a new id for its static member."""

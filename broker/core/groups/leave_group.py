@@ -23,7 +23,7 @@ def leave_group(groups: Groups, request: LeaveGroupRequest, now: Moment) -> Resu
     else:
         codes = [_remove(group, identity, result) for identity in request.members]
         if ErrorCode.NONE in codes:
-            _go_on_without(groups, group, now, result)
+            _go_on_without(groups, group, now, result, _reason(request, codes))
     responses = [
         MemberResponse(member_id=identity.member_id, group_instance_id=identity.group_instance_id, error_code=code)
         for identity, code in zip(request.members, codes, strict=True)
@@ -47,11 +47,20 @@ def _remove(group: ClassicGroup, identity: MemberIdentity, result: Result) -> Er
     return ErrorCode.NONE
 
 
-def _go_on_without(groups: Groups, group: ClassicGroup, now: Moment, result: Result) -> None:
+def _reason(request: LeaveGroupRequest, codes: list[ErrorCode]) -> str:
+    """Who leaves, and why if its client says so (KIP-800); the first stands for many."""
+    left = [identity for identity, code in zip(request.members, codes, strict=True) if code is ErrorCode.NONE]
+    first = left[0]
+    more = f" and {len(left) - 1} more" if len(left) > 1 else ""
+    why = f" ({first.reason})" if first.reason else ""
+    return f"{first.member_id or first.group_instance_id}{more} left{why}"
+
+
+def _go_on_without(groups: Groups, group: ClassicGroup, now: Moment, result: Result, reason: str) -> None:
     if group.state is ClassicGroupState.EMPTY:
         groups.release(group)  # only pending members have left
         return
-    rebalance.prepare_or_complete(groups, group, now, result)
+    rebalance.prepare_or_complete(groups, group, now, result, reason)
     take_back = result.on_refused
     if take_back is not None:
 

@@ -20,6 +20,7 @@ from .classic_group import ClassicGroup, InitialDelay
 from .classic_member import ClassicMember
 from .classic_state import ClassicGroupState
 from .groups import Groups
+from .notes import note, note_late
 from .records import encode_group
 from .sessions import end_session, extend_session, is_expired, session_key
 
@@ -86,16 +87,17 @@ def remove_pending_member(group: ClassicGroup, member_id: str, result: Result) -
 # Preparing
 
 
-def prepare_or_complete(groups: Groups, group: ClassicGroup, now: Moment, result: Result) -> None:
+def prepare_or_complete(groups: Groups, group: ClassicGroup, now: Moment, result: Result, reason: str) -> None:
     """Begin a rebalance, or if one is going on already see whether all have joined now."""
     if group.can_rebalance:
-        prepare(groups, group, now, result)
+        prepare(groups, group, now, result, reason)
     else:
         try_complete_join(group, now, result)
 
 
-def prepare(groups: Groups, group: ClassicGroup, now: Moment, result: Result) -> None:
+def prepare(groups: Groups, group: ClassicGroup, now: Moment, result: Result, reason: str) -> None:
     """Begin a rebalance."""
+    note(group, f"Rebalancing: {reason}.", result)
     if group.state is ClassicGroupState.COMPLETING_REBALANCE:
         reset_assignments(group, ErrorCode.REBALANCE_IN_PROGRESS, now, result)
     group.pending_sync.clear()
@@ -152,17 +154,21 @@ def on_join_timer(groups: Groups, group_id: str, now: Moment) -> Result:
 def complete_join(group: ClassicGroup, now: Moment, result: Result) -> None:
     """Begin the next generation with those that have joined, and with static members whether they have or not."""
     result.timers[join_key(group.group_id)] = None
-    for member in [member for member in group.members.values() if member.awaiting_join is None]:
-        if not member.is_static:
-            remove_member(group, member, result)
+    late = [member for member in group.members.values() if member.awaiting_join is None and not member.is_static]
+    note_late(group, late, "joined again", result)
+    for member in late:
+        remove_member(group, member, result)
     if group.members and not group.elect_joined_leader():
         # Only static members are left and none has come back: they have until their sessions end.
         result.timers[join_key(group.group_id)] = max(group.rebalance_timeout_ms, REPEATED_JOIN_TIMEOUT_MIN_MS)
         return
     group.begin_generation(now.wall_ms)
     if group.state is ClassicGroupState.EMPTY:
+        note(group, "The group is empty.", result)
         _write_empty_generation(group, result)
         return
+    members = "1 member" if len(group.members) == 1 else f"{len(group.members)} members"
+    note(group, f"The generation begins with {members}, led by {group.leader}, protocol {group.protocol}.", result)
     for member in group.members.values():
         ticket = group.take_join(member)
         if ticket is not None:
@@ -207,6 +213,7 @@ def _write_empty_generation(group: ClassicGroup, result: Result) -> None:
         instead = Result()
         instead.replies = result.replies
         instead.timers = result.timers
+        instead.notes = result.notes
         return instead
 
     result.on_refused = on_refused
@@ -239,7 +246,7 @@ def stabilize(
         instead.replies = [Reply(ticket, SyncGroupResponse(error_code=code, assignment=b"")) for ticket in waiting]
         for member in group.members.values():
             member.assignment = b""
-        prepare(groups, group, now, instead)
+        prepare(groups, group, now, instead, "the assignments could not be written")
         return instead
 
     result.on_refused = on_refused
@@ -261,9 +268,11 @@ def on_sync_timer(groups: Groups, group_id: str, now: Moment) -> Result:
     group = groups.live.get(group_id)
     if group is None or not group.pending_sync:
         return result
-    for member_id in list(group.pending_sync):
-        remove_member(group, group.members[member_id], result)
-    prepare(groups, group, now, result)
+    late = [group.members[member_id] for member_id in group.pending_sync]
+    note_late(group, late, "asked for its assignment", result)
+    for member in late:
+        remove_member(group, member, result)
+    prepare(groups, group, now, result, "members are gone")
     return result
 
 
@@ -280,7 +289,8 @@ def on_loaded(groups: Groups, now: Moment) -> Iterator[Result]:
             for member in group.members.values():
                 extend_session(group, member, now, result)
             if len(group.members) > groups.settings.group_size_max:
-                prepare(groups, group, now, result)  # the limit was lowered: those that join last have to go
+                # The limit was lowered: those that join last have to go.
+                prepare(groups, group, now, result, "the group is larger than group.max.size")
         yield result
 
 
@@ -296,9 +306,15 @@ def on_session_timer(groups: Groups, group_id: str, member_id: str, now: Moment)
         member = group.members.get(member_id)
         if member is None or not is_expired(group, member, now, result):
             return result
+        note(
+            group,
+            f"Removing {member.member_id} of {member.client_host}, which has given no sign of life for "
+            f"{member.session_timeout_ms} ms.",
+            result,
+        )
         remove_member(group, member, result)
         if group.state is not ClassicGroupState.PREPARING_REBALANCE:
-            prepare(groups, group, now, result)
+            prepare(groups, group, now, result, f"{member_id} is gone")
     try_complete_join(group, now, result)
     groups.release(group)
     return result
