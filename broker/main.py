@@ -94,14 +94,17 @@ def _address(host: str, port: int) -> str:
 
 
 def _end_on_signals(stop: asyncio.Event) -> None:
-    """End cleanly at the first SIGTERM or Ctrl-C, and at once at a second one."""
+    """End cleanly at the first SIGTERM or Ctrl-C, and at once at a Ctrl-C after that.
 
-    def on_signal() -> None:
-        if stop.is_set():
+    Process managers may send SIGTERM twice, to the process and to its group: the second one says nothing new.
+    """
+
+    def on_signal(number: signal.Signals) -> None:
+        if stop.is_set() and number is signal.SIGINT:
             sys.stderr.write("Interrupted again: ending at once, the next start will check the logs.\n")
             os._exit(_EXIT_INTERRUPTED)
         stop.set()
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal)
+        loop.add_signal_handler(number, on_signal, number)
