@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # The first of these that is new enough and has venv makes the environment; PYTHON=... names another.
 PYTHON ?= python3.13 python3.12 python3.11 python3
+ARGS ?=
 PEER ?=
 TESTS ?=
 
@@ -16,8 +17,8 @@ TESTS ?=
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(VENV)/.installed ## serve on localhost:9092 with data in ./ottla-data
-	@exec $(BIN)/ottla serve
+run: $(VENV)/.installed ## serve on localhost:9092 with data in ./ottla-data, or with ARGS="--port 9192"
+	@exec $(BIN)/ottla serve $(ARGS)
 
 test: $(VENV)/.installed-all ## run every test, or those of TESTS="tests/broker -k listeners"
 	$(BIN)/python -m pytest $(TESTS)

@@ -129,6 +129,8 @@ class Config:
                 if self._values[name] == 0:
                     raise StartupError(f"{name} must be -1 for ever, or at least 1.")
                 break
+        if self.int("group.max.session.timeout.ms") < self.int("group.min.session.timeout.ms"):
+            raise StartupError("group.max.session.timeout.ms must be at least group.min.session.timeout.ms.")
         advertised_listeners_of(self)
 
 

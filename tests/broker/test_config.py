@@ -53,6 +53,10 @@ def test_settings_hold_over_defaults() -> None:
         ({"log.retention.hours": "0"}, "log.retention.hours must be -1 for ever, or at least 1."),
         ({"node.id": "-1"}, "Invalid value -1 for configuration node.id: Value must be at least 0."),
         ({"broker.id": "-1"}, "broker.id must be at least 0."),
+        (
+            {"group.max.session.timeout.ms": "10"},
+            "group.max.session.timeout.ms must be at least group.min.session.timeout.ms.",
+        ),
         ({"broker.id": "1", "node.id": "2"}, "node.id and broker.id must have the same value where both are given."),
         (
             {"listeners": "nowhere"},

@@ -20,10 +20,29 @@ Stock clients, each installed by pip into an environment of its own, on the wire
 (`tests/clients`), which looks from outside, with a raw client, at what the client did. A number stands where the client
 lacks the feature; its test proves that, too.
 
-Transactions are not served yet.
+Of Kafka's own programs, VerifiableProducer and VerifiableConsumer with three of Java's assignors, ConsumerGroupCommand
+and DumpLogSegments are tested the same way (`tests/java`). Transactions are not served yet.
 
 <!-- Written by: python -m tests.clients.table -->
 
+"""
+
+
+_TAIL = """\
+## When the broker restarts
+
+Consumers come back by themselves, whether the broker was stopped or killed, and read on from what was committed. How
+soon is theirs to say:
+
+- After an outage shorter than their session timeout they go on within a second or two, without a rebalance if they
+  notice nothing, else with one.
+- After a longer one their sessions may be over, and the group's first rebalance then waits for members that have not
+  come back, up to their session timeout. kafka-python's `reconnect_backoff_max_ms`, 30 s by default, may add to that.
+- librdkafka gives up a static member (`group.instance.id`) whose session has ended while it could not reach the broker:
+  it reports a fatal error, "Static consumer fenced", and the consumer has to be made anew. Choose
+  `session.timeout.ms` longer than a restart takes.
+
+Records that were read and not yet committed are read again, as with every broker.
 """
 
 
@@ -44,7 +63,7 @@ def render() -> str:
             cells.append(f"({reasons.index(reason) + 1})")
         lines.append(f"| {feature} | " + " | ".join(cells) + " |")
     notes = [f"{number}. {reason}" for number, reason in enumerate(reasons, start=1)]
-    return _HEAD + "\n".join([*lines, "", *notes, ""])
+    return _HEAD + "\n".join([*lines, "", *notes, "", _TAIL])
 
 
 if __name__ == "__main__":
