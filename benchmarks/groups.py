@@ -19,6 +19,8 @@ from benchmarks.groups_settle import settle
 from benchmarks.ottla_process import OttlaBroker, OttlaFailed
 from benchmarks.targets import Finding, report
 
+_NICENESS = 10
+
 _Run = Callable[[Target, argparse.Namespace], list[Finding]]
 
 
@@ -55,7 +57,8 @@ def _settle(target: Target, options: argparse.Namespace) -> list[Finding]:
 
 
 def _rebalance(target: Target, options: argparse.Namespace) -> list[Finding]:
-    return rebalance(target, Plan(options.members, options.partitions, options.leaves, options.rate))
+    plan = Plan(options.members, options.partitions, options.leaves, options.rate, niceness=_NICENESS)
+    return rebalance(target, plan)
 
 
 def _commit(target: Target, options: argparse.Namespace) -> list[Finding]:

@@ -7,6 +7,7 @@ default interval, where the part from the last member's hearing of it to the las
 """
 
 import asyncio
+import os
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -38,6 +39,8 @@ class Plan(NamedTuple):
     quick_heartbeat_s: float = 0.25
     quiet_s: float = 2.0
     """How long the producer is alone before all begins."""
+    niceness: int = 0
+    """By how much this process, which stands for the members' machines, lowers its own priority for good."""
 
 
 class _Phases:
@@ -75,6 +78,7 @@ def rebalance(target: Target, plan: Plan) -> list[Finding]:
         address = (host.strip("[]"), int(port))
         rate, size = plan.requests_per_s, plan.message_bytes
         with OpenLoopProducer(address, other_topic, requests_per_s=rate, message_bytes=size) as producer:
+            os.nice(plan.niceness)
             taken = run(_rebalances(target, plan, topic, phases))
     latencies_ms = phases.latencies_ms(producer.samples, "joining", "leaving")
     findings = [
