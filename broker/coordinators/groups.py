@@ -10,6 +10,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 from protocol.errors import ErrorCode, KafkaError
@@ -37,6 +38,7 @@ _CREATION_TIMEOUT_MS = 30_000
 _UTF_16 = "utf-16-le" if sys.byteorder == "little" else "utf-16-be"
 
 
+@lru_cache(maxsize=4096)  # a tenth of a microsecond where the loop takes two, for every commit
 def java_hash(text: str) -> int:
     """Return what String.hashCode returns in Java, as an unsigned number: clients know groups by it."""
     units: Iterable[int] = text.encode() if text.isascii() else memoryview(text.encode(_UTF_16)).cast("H")
