@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 
 from tests.support.wait import DEADLINE_S
 
+FINISH_DEADLINE_S = 2 * DEADLINE_S
+
 
 class ClientThread(ABC):
     """A client that is at work from `start` to `finish`."""
@@ -26,7 +28,7 @@ class ClientThread(ABC):
     def finish(self) -> None:
         """Have it come to its end, and raise what went wrong."""
         self._finishing.set()
-        self._thread.join(2 * DEADLINE_S)
+        self._thread.join(FINISH_DEADLINE_S)
         if self.failure is not None:
             raise self.failure
         assert not self._thread.is_alive(), f"{self.name} does not come to its end"

@@ -6,20 +6,18 @@ once, and in its place.
 
 from __future__ import annotations
 
-import threading
 import time
-from abc import ABC, abstractmethod
 from collections import deque
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, Message, Producer
 
 from tests.support.record_batches import encode_batch
-from tests.support.wait import DEADLINE_S
 from tests.support.wire import ConnectionClosed, WireClient
 
+from .client_thread import FINISH_DEADLINE_S, ClientThread
+
 UNACKNOWLEDGED_MAX = 60
-FINISH_DEADLINE_S = 2 * DEADLINE_S
 _PADDING = b"." * 400
 
 
@@ -31,42 +29,19 @@ class Acknowledged(NamedTuple):
     offset: int
 
 
-class RecordingProducer(ABC):
+class RecordingProducer(ClientThread):
     """A producer on a thread of its own, from `start` to `finish`."""
 
     def __init__(self, name: str, address: tuple[str, int], topic: str, partitions: int) -> None:
-        self.name = name
+        super().__init__(name, address, topic)
         self.produced = [0] * partitions
         """By partition: how many records were given to it."""
         self.acknowledged: list[Acknowledged] = []
-        self.failure: BaseException | None = None
-        self._address = address
-        self._topic = topic
-        self._finishing = threading.Event()
-        self._thread = threading.Thread(target=self._run_and_remember, name=name, daemon=True)
-
-    def start(self) -> None:
-        """Start to produce."""
-        self._thread.start()
 
     def finish(self) -> None:
         """Produce no more, wait until all that was produced is acknowledged, and raise what went wrong."""
-        self._finishing.set()
-        self._thread.join(FINISH_DEADLINE_S)
-        if self.failure is not None:
-            raise self.failure
-        assert not self._thread.is_alive(), f"{self.name} does not get its records acknowledged"
+        super().finish()
         assert len(self.acknowledged) == sum(self.produced)
-
-    def _run_and_remember(self) -> None:
-        try:
-            self._run()
-        except BaseException as error:
-            self.failure = error
-
-    @abstractmethod
-    def _run(self) -> None:
-        """Produce until told to finish."""
 
     def _next_partition(self) -> int:
         return self.produced.index(min(self.produced))

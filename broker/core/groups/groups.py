@@ -10,7 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from protocol.errors import ErrorCode, KafkaError
+from protocol.messages.heartbeat import HeartbeatRequest
+from protocol.messages.sync_group import SyncGroupRequest
+
 from .classic_group import ClassicGroup
+from .classic_member import ClassicMember
 from .offset_store import OffsetStore
 from .records import decode_group
 from .settings import GroupSettings
@@ -57,6 +62,21 @@ class Groups:
         """The group, made at this moment if there was none, and whether it was."""
         group = self.find(group_id)
         return (ClassicGroup(group_id, wall_ms), True) if group is None else (group, False)
+
+    def find_member(self, request: HeartbeatRequest | SyncGroupRequest) -> tuple[ClassicGroup, ClassicMember]:
+        """The member of the present generation that a request comes from, behind its group.
+
+        Raises KafkaError: INVALID_GROUP_ID, UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID, ILLEGAL_GENERATION.
+        """
+        if not request.group_id:
+            raise KafkaError(ErrorCode.INVALID_GROUP_ID)
+        group = self.live.get(request.group_id)
+        if group is None:
+            raise KafkaError(ErrorCode.UNKNOWN_MEMBER_ID)
+        member = group.validate_member(request.member_id, request.group_instance_id)
+        if request.generation_id != group.generation:
+            raise KafkaError(ErrorCode.ILLEGAL_GENERATION)
+        return group, member
 
     def keep(self, group: ClassicGroup) -> None:
         """Let a group live that has a member or a pending member."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from protocol.errors import ErrorCode, KafkaError
+from protocol.errors import ErrorCode
 from protocol.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
 
 from ..result import Moment, Result
@@ -16,14 +16,7 @@ def heartbeat(groups: Groups, request: HeartbeatRequest, now: Moment) -> Result:
 
     Raises KafkaError: INVALID_GROUP_ID, UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID, ILLEGAL_GENERATION.
     """
-    if not request.group_id:
-        raise KafkaError(ErrorCode.INVALID_GROUP_ID)
-    group = groups.live.get(request.group_id)
-    if group is None:
-        raise KafkaError(ErrorCode.UNKNOWN_MEMBER_ID)
-    member = group.validate_member(request.member_id, request.group_instance_id)
-    if request.generation_id != group.generation:
-        raise KafkaError(ErrorCode.ILLEGAL_GENERATION)
+    group, member = groups.find_member(request)
     is_preparing = group.state is ClassicGroupState.PREPARING_REBALANCE
     result = Result(HeartbeatResponse(error_code=ErrorCode.REBALANCE_IN_PROGRESS if is_preparing else ErrorCode.NONE))
     extend_session(group, member, now, result)

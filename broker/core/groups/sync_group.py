@@ -20,14 +20,7 @@ def sync_group(groups: Groups, request: SyncGroupRequest, caller: Caller, now: M
     Raises KafkaError: INVALID_GROUP_ID, UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID, ILLEGAL_GENERATION,
     INCONSISTENT_GROUP_PROTOCOL, REBALANCE_IN_PROGRESS.
     """
-    if not request.group_id:
-        raise KafkaError(ErrorCode.INVALID_GROUP_ID)
-    group = groups.live.get(request.group_id)
-    if group is None:
-        raise KafkaError(ErrorCode.UNKNOWN_MEMBER_ID)
-    member = group.validate_member(request.member_id, request.group_instance_id)
-    if request.generation_id != group.generation:
-        raise KafkaError(ErrorCode.ILLEGAL_GENERATION)
+    group, member = groups.find_member(request)
     # Before v5 they are not named (KIP-559).
     if _differs(request.protocol_type, group.protocol_type) or _differs(request.protocol_name, group.protocol):
         raise KafkaError(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
