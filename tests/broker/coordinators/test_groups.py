@@ -25,7 +25,10 @@ from broker.metadata.image import GROUPS_TOPIC
 from protocol.codec import encode_versioned
 from protocol.consumer_offsets import OffsetCommitKey, OffsetCommitValue
 from protocol.errors import ErrorCode, KafkaError
+from storage.filesystem import Filesystem
 from tests.support.running_broker import running
+from tests.support.wait import DEADLINE_S
+from tests.support.wire import WireClient
 
 JAVA_HASHES = {
     # What String.hashCode returns in a JVM.
@@ -153,6 +156,37 @@ async def test_the_topic_is_made_once_and_its_groups_can_be_used_at_once(
         await broker.groups.ensure_topic()
         assert broker.images.current.topics[GROUPS_TOPIC] is topic
     assert "not yet in force" not in caplog.text
+
+
+async def test_nobody_but_who_asked_waits_while_the_topic_is_made(tmp_path: Path) -> None:
+    class Gated(Filesystem):
+        """Makes no partition of the topic before it is told to."""
+
+        reached = threading.Event()
+        opened = threading.Event()
+
+        def mkdir(self, path: str) -> None:
+            if GROUPS_TOPIC in path:
+                self.reached.set()
+                assert self.opened.wait(DEADLINE_S)
+            super().mkdir(path)
+
+    def ask(api: str, version: int, **fields: Any) -> Any:
+        with WireClient(address) as client:
+            return client.ask(api, version, **fields)
+
+    filesystem = Gated()
+    async with running(tmp_path, filesystem) as broker:
+        (address,) = broker.endpoints()
+        finding = asyncio.create_task(asyncio.to_thread(ask, "FindCoordinator", 4, coordinator_keys=["g"]))
+        assert await asyncio.to_thread(filesystem.reached.wait, DEADLINE_S)
+        others = await asyncio.to_thread(ask, "Metadata", 12, topics=None)
+        assert [topic.name for topic in others.topics] == []
+        assert not finding.done()
+        filesystem.opened.set()
+        (found,) = (await finding).coordinators
+        assert (found.error_code, found.port) == (ErrorCode.NONE, address[1])
+        assert commit(broker, "g", "t", 1) == "committed"
 
 
 async def test_the_topic_is_made_as_configured(tmp_path: Path) -> None:
