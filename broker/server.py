@@ -30,8 +30,7 @@ logger = logging.getLogger(__name__)
 _FREE_PORT_ATTEMPTS = 10
 # So many connections can be read from in one turn of the loop; with more of them turns are worth their price.
 _CROWD = 32
-# Each takes some 0.1 ms, and others shall have their turn when a thousand come at once.
-_ACCEPTS_PER_TURN = 16
+_ACCEPTS_PER_TURN = 64
 # With no descriptor left the socket stays readable; a pause keeps accept from spinning until some connection closes.
 _ACCEPT_PAUSE_SECONDS = 0.1
 # Connections leave these to the log: a segment that cannot be opened takes its directory offline.

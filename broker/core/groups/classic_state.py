@@ -13,7 +13,7 @@ class ClassicGroupState(Enum):
     EMPTY = "Empty"
     """Nobody is a member. The group lives on for its committed offsets, which anybody outside a group may change.
 
-    A member joins → PREPARING_REBALANCE; the last offset has expired, or the group is deleted → DEAD.
+    A member joins → PREPARING_REBALANCE. When the last offset has expired, or the group is deleted, it is forgotten.
     """
     PREPARING_REBALANCE = "PreparingRebalance"
     """JoinGroups wait until every member has joined again, or the rebalance timeout removes those that have not.
@@ -33,19 +33,19 @@ class ClassicGroupState(Enum):
     A member comes or goes, changes its subscription, or is the leader and joins again → PREPARING_REBALANCE.
     """
     DEAD = "Dead"
-    """There is no such group (any more)."""
+    """What DescribeGroups calls a group that there is not; no group is ever in this state."""
 
 
 LEGAL_TRANSITIONS: Final = MappingProxyType(
     {
-        ClassicGroupState.EMPTY: frozenset({ClassicGroupState.PREPARING_REBALANCE, ClassicGroupState.DEAD}),
+        ClassicGroupState.EMPTY: frozenset({ClassicGroupState.PREPARING_REBALANCE}),
         ClassicGroupState.PREPARING_REBALANCE: frozenset(
-            {ClassicGroupState.COMPLETING_REBALANCE, ClassicGroupState.EMPTY, ClassicGroupState.DEAD}
+            {ClassicGroupState.COMPLETING_REBALANCE, ClassicGroupState.EMPTY}
         ),
         ClassicGroupState.COMPLETING_REBALANCE: frozenset(
-            {ClassicGroupState.STABLE, ClassicGroupState.PREPARING_REBALANCE, ClassicGroupState.DEAD}
+            {ClassicGroupState.STABLE, ClassicGroupState.PREPARING_REBALANCE}
         ),
-        ClassicGroupState.STABLE: frozenset({ClassicGroupState.PREPARING_REBALANCE, ClassicGroupState.DEAD}),
+        ClassicGroupState.STABLE: frozenset({ClassicGroupState.PREPARING_REBALANCE}),
         ClassicGroupState.DEAD: frozenset(),
     }
 )

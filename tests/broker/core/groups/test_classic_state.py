@@ -15,7 +15,6 @@ LEGAL = {
     (State.COMPLETING_REBALANCE, State.PREPARING_REBALANCE),
     (State.COMPLETING_REBALANCE, State.STABLE),
     (State.STABLE, State.PREPARING_REBALANCE),
-    *((state, State.DEAD) for state in State if state is not State.DEAD),
 }
 
 
