@@ -26,6 +26,7 @@ from .metadata.publisher import ImagePublisher
 from .metadata.registration import register_broker
 from .metadata.sqlite import SqliteStore
 from .metadata.store import MetadataStore, StoreError
+from .metadata.writer import MetadataWriter
 from .partitions import PartitionTable
 from .producer_ids import ProducerIdAllocator
 from .security.authorizer import AllowAll, Authorizer
@@ -48,6 +49,7 @@ class Broker:
     images: ImagePublisher
     logs: LogManager
     partitions: PartitionTable
+    writer: MetadataWriter
     topics: TopicController
     groups: GroupCoordinator
     producer_ids: ProducerIdAllocator
@@ -98,7 +100,8 @@ class Broker:
             await self.metadata.close()
             raise StartupError(_sentence(error)) from error
         self.producer_ids = ProducerIdAllocator(self.metadata)
-        self.topics = TopicController(self.config, self.metadata, self.images)
+        self.writer = MetadataWriter(self.metadata, self.images)
+        self.topics = TopicController(self.config, self.writer, self.images)
         self.groups = GroupCoordinator(self.config, self.clock, self.delayed, self.images, self.partitions, self.topics)
         self.images.subscribe(self.groups)
         self.images.start()
@@ -201,7 +204,7 @@ class Broker:
         if self._running:
             await asyncio.wait(self._running)
         # Before the logs are closed: it may be having some made, in a thread.
-        await self.topics.close()
+        await self.writer.close()
         await self.images.close()
         await asyncio.to_thread(self.logs.close)
         await self.metadata.close()

@@ -27,6 +27,7 @@ from broker.metadata.image import BrokerImage, MetadataImage, load_image
 from broker.metadata.keys import partition_key, topic_key
 from broker.metadata.records import PartitionRecord, TopicRecord, encode_partition, encode_topic
 from broker.metadata.store import Change, Compare, Delete, KeyValue, Put, TxnResult
+from broker.metadata.writer import MetadataWriter
 from broker.random_uuid import random_uuid
 from broker.topics import TopicController
 from protocol.errors import ErrorCode, KafkaError
@@ -453,7 +454,7 @@ class Rival:
 
 async def test_a_long_request_is_written_in_several_transactions(broker: MetadataBroker) -> None:
     rival = Rival(broker)
-    controller = TopicController(broker.config, rival, broker.images)
+    controller = TopicController(broker.config, MetadataWriter(rival, broker.images), broker.images)
     names = [f"t{number}" for number in range(10)]
     assert set((await create(controller, *names)).values()) == {"made"}
     assert rival.sizes == [4, 4, 2]
@@ -464,7 +465,7 @@ async def test_a_long_request_is_written_in_several_transactions(broker: Metadat
 
 async def test_what_another_broker_was_faster_with_is_planned_again(broker: MetadataBroker) -> None:
     rival = Rival(broker)
-    controller = TopicController(broker.config, rival, broker.images)
+    controller = TopicController(broker.config, MetadataWriter(rival, broker.images), broker.images)
     theirs = encode_topic(TopicRecord(ID_A, {}, ((1,),)))
     rival.moves = [[], [Put(topic_key("t5"), theirs)]]
     answers = await create(controller, *(f"t{number}" for number in range(8)))

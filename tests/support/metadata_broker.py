@@ -19,6 +19,7 @@ from broker.metadata.records import BrokerRecord, encode_broker
 from broker.metadata.registration import register_broker
 from broker.metadata.sqlite import SqliteStore
 from broker.metadata.store import Change, Put
+from broker.metadata.writer import MetadataWriter
 from broker.producer_ids import ProducerIdAllocator
 from broker.registry import APIS
 from broker.security.acl import AclOperation, ResourceType
@@ -71,6 +72,7 @@ class MetadataBroker:
 
     store: SqliteStore
     images: ImagePublisher
+    writer: MetadataWriter
     topics: TopicController
     producer_ids: ProducerIdAllocator
 
@@ -88,7 +90,8 @@ class MetadataBroker:
         self.images = ImagePublisher(self.store)
         await self.images.load()
         self.images.start()
-        self.topics = TopicController(self.config, self.store, self.images)
+        self.writer = MetadataWriter(self.store, self.images)
+        self.topics = TopicController(self.config, self.writer, self.images)
         self.producer_ids = ProducerIdAllocator(self.store)
         return self
 
