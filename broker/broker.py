@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from storage.filesystem import Filesystem
 from storage.log import Log
@@ -14,6 +15,8 @@ from storage.log_manager import LogManager, is_disk_full
 
 from .clock import Clock
 from .config import Config, StartupError
+from .config_follower import ConfigFollower, not_yet_in_force
+from .config_types import ConfigSource
 from .connection import Connection
 from .coordinators.groups import GroupCoordinator
 from .data_directory import DataDirectory
@@ -29,10 +32,18 @@ from .metadata.store import MetadataStore, StoreError
 from .metadata.writer import MetadataWriter
 from .partitions import PartitionTable
 from .producer_ids import ProducerIdAllocator
+from .record_deletion import RecordDeletion
+from .replicas import ReplicaController
 from .security.authorizer import AllowAll, Authorizer
 from .server import Server
-from .topic_config import defaults_not_yet_in_force, log_config
+from .topic_config import log_config, valid_overrides
 from .topics import TopicController
+
+if TYPE_CHECKING:
+    from .configs import ConfigController
+    from .log_mover import LogMover
+    from .topic_descriptions import TopicDescriptions
+    from .wire.serving import WireTap
 
 logger = logging.getLogger(__name__)
 
@@ -49,8 +60,10 @@ class Broker:
     images: ImagePublisher
     logs: LogManager
     partitions: PartitionTable
+    record_deletion: RecordDeletion
     writer: MetadataWriter
     topics: TopicController
+    replicas: ReplicaController
     groups: GroupCoordinator
     producer_ids: ProducerIdAllocator
     server: Server
@@ -64,6 +77,7 @@ class Broker:
         clock: Clock,
         filesystem: Filesystem,
         authorizer: Authorizer | None = None,
+        tap: WireTap | None = None,
     ) -> None:
         self.config = config
         self.clock = clock
@@ -75,7 +89,10 @@ class Broker:
         self.failed = False
         """Whether the last log directory has failed, so that the process ends with exit code 1."""
         self._directory = directory
+        self._tap = tap
         self._housekeeping = Housekeeping()
+        self._remove_sooner: Callable[[], None] = lambda: None
+        self._config_follower = ConfigFollower(config, self._on_config_change)
         self._advertised = advertised_listeners_of(config)
         self._running: set[asyncio.Task[Any]] = set()
         self._on_failure: Callable[[], None] = lambda: None
@@ -88,8 +105,6 @@ class Broker:
         `on_failure` is called when the last log directory has failed. Raises StartupError.
         """
         self._on_failure = on_failure
-        if waiting := defaults_not_yet_in_force(self.config):
-            logger.warning("Kept, but not yet in force: %s", ", ".join(waiting))
         try:
             self.metadata = await SqliteStore.open(self._directory.metadata_path, durable=not self._directory.ephemeral)
         except StoreError as error:
@@ -102,28 +117,54 @@ class Broker:
         self.producer_ids = ProducerIdAllocator(self.metadata)
         self.writer = MetadataWriter(self.metadata, self.images)
         self.topics = TopicController(self.config, self.writer, self.images)
+        self.replicas = ReplicaController(self.writer, self.images)
         self.groups = GroupCoordinator(self.config, self.clock, self.delayed, self.images, self.partitions, self.topics)
         self.images.subscribe(self.groups)
         self.images.start()
         self._start_housekeeping()
-        self.server = Server(self, asyncio.get_running_loop())
+        self.server = Server(self, asyncio.get_running_loop(), self._tap)
         try:
-            self.server.listen(listeners_of(self.config))
+            self._listen()
         except StartupError:
             await self.stop()
             raise
+        self.images.subscribe(self.server)
         self.groups.start()
+        if self.logs.moves.moves:
+            self.log_mover.resume()
+
+    def _listen(self) -> None:
+        """Accept connections; raises StartupError for an address of the file or the command line that cannot be bound.
+
+        One that was set at run time keeps no broker from starting.
+        """
+        try:
+            self.server.listen(listeners_of(self.config))
+        except StartupError as error:
+            if self.config.source("listeners") is not ConfigSource.DYNAMIC_BROKER_CONFIG:
+                raise
+            logger.warning("[configs] The listeners set at run time are not in force: %s", error)
+            self.server.stop_accepting()
+            self._config_follower.withdraw("listeners", "listener.security.protocol.map")
+            self.server.listen(listeners_of(self.config))
 
     async def _open_logs(self) -> None:
         """Make the partitions that the metadata knows; raises LogDirectoryError or StoreError."""
         self.cluster_id = await register_broker(self.metadata, self.node_id, self.config.optional_str("broker.rack"))
         self.images = ImagePublisher(self.metadata)
         image = await self.images.load()
+        self._config_follower.apply(image)
+        self.images.subscribe(self._config_follower)
+        if waiting := not_yet_in_force(self.config):
+            logger.warning("Kept, but not yet in force: %s", ", ".join(waiting))
         loop = asyncio.get_running_loop()
 
         def on_offline(lost: Sequence[tuple[str, int]]) -> None:
             # The failure may have come up in any thread; the partition table is the loop's.
             loop.call_soon_threadsafe(self._on_directory_failure, lost)
+
+        def on_removal_sooner() -> None:
+            loop.call_soon_threadsafe(lambda: self._remove_sooner())
 
         self.logs = LogManager(
             self._directory.log_directories(self.config),
@@ -132,10 +173,13 @@ class Broker:
             node_id=self.node_id,
             now_ms=self.clock.now_ms,
             broker_epoch=image.brokers[self.node_id].start_count,
-            producer_id_expiration_ms=self.config.int("producer.id.expiration.ms"),
+            producer_id_expiration_ms=lambda: self.config.int("producer.id.expiration.ms"),
+            file_delete_delay_ms=lambda: self.config.int("log.segment.delete.delay.ms"),
             on_offline=on_offline,
+            on_removal_sooner=on_removal_sooner,
         )
         self.partitions = PartitionTable(self.config, self.clock, self.logs, self.delayed)
+        self.record_deletion = RecordDeletion(self.partitions, self.logs, self.clock)
         expected = {
             (topic.name, index): topic.topic_id
             for topic in image.topics.values()
@@ -154,14 +198,26 @@ class Broker:
             )
         if missing := [key for key in expected if self.logs.get(*key) is None]:
             logger.warning("%d partitions have no log directory and begin empty, as %s-%d", len(missing), *missing[0])
+        if invalid := [t.name for t in image.topics.values() if len(valid_overrides(t.configs)) < len(t.configs)]:
+            logger.warning("%d topics have settings that are not valid any longer, as %s", len(invalid), invalid[0])
         await self.partitions.prepare(MetadataImage(), image, difference(MetadataImage(), image, image.topics))
         self.images.subscribe(self.partitions)
 
     def _start_housekeeping(self) -> None:
         every = self._housekeeping.every
         every(self.config.int("log.flush.offset.checkpoint.interval.ms"), "checkpoint", self._checkpoint)
-        every(self.config.int("log.segment.delete.delay.ms"), "remove-deleted", self._remove_deleted)
+        check_ms = self.config.int("log.retention.check.interval.ms")
+        every(
+            check_ms,
+            "retention",
+            self.record_deletion.enforce_retention,
+            first_ms=min(check_ms, self.config.int("log.initial.task.delay.ms")),
+        )
+        self._remove_sooner = self._housekeeping.when_due("remove-deleted", self._remove_deleted)
         every(self.config.int("producer.id.expiration.check.interval.ms"), "expire-producers", self._expire_producers)
+
+    def _on_config_change(self) -> None:
+        self._advertised = advertised_listeners_of(self.config)
 
     async def _checkpoint(self) -> None:
         """Sync what has been rolled and write down how far each log is on disk: a recovery need not read it again."""
@@ -185,8 +241,8 @@ class Broker:
             raise
         log.end_flush(flush)
 
-    async def _remove_deleted(self) -> None:
-        await asyncio.to_thread(self.logs.remove_deleted)
+    async def _remove_deleted(self) -> int | None:
+        return await asyncio.to_thread(self.logs.remove_deleted)
 
     async def _expire_producers(self) -> None:
         expired = self.logs.expire_producers()
@@ -203,6 +259,8 @@ class Broker:
         await self._housekeeping.close()
         if self._running:
             await asyncio.wait(self._running)
+        if "log_mover" in vars(self):
+            await self.log_mover.close()
         # Before the logs are closed: it may be having some made, in a thread.
         await self.writer.close()
         await self.images.close()
@@ -224,11 +282,25 @@ class Broker:
         task.add_done_callback(on_done)
         return reply
 
+    @functools.cached_property
+    def configs(self) -> ConfigController:
+        """The controller of settings, imported by the first request that changes some."""
+        from .configs import ConfigController
+
+        return ConfigController(self.config, self.writer, self.images, self.server.check_listeners)
+
+    @functools.cached_property
+    def topic_descriptions(self) -> TopicDescriptions:
+        """What Metadata shows of the topics, imported by the first request for it."""
+        from .topic_descriptions import TopicDescriptions
+
+        return TopicDescriptions(self.node_id, self.partitions)
+
     # --- addresses ---------------------------------------------------------------------------------------------
 
     def endpoints(self) -> list[tuple[str, int]]:
         """Return host and port of every listener, the port being the one that was bound."""
-        return [(listener.host, self.server.bound_ports[listener.name]) for listener in listeners_of(self.config)]
+        return self.server.endpoints()
 
     def advertised(self, node_id: int, connection: Connection) -> tuple[str, int] | None:
         """Return host and port at which the peer of a connection reaches a node, None if the node is not known."""
@@ -241,6 +313,13 @@ class Broker:
         return advertised.host or host, advertised.port or port
 
     # --- log directories ---------------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def log_mover(self) -> LogMover:
+        """Moves logs between directories; imported by the first request for that, or where a move is to go on."""
+        from .log_mover import LogMover
+
+        return LogMover(self.config, self.logs, self.clock)
 
     def _on_directory_failure(self, lost: Sequence[tuple[str, int]]) -> None:
         """Serve the lost partitions no more; without any log directory the broker ends."""

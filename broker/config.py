@@ -1,14 +1,18 @@
-"""The broker's configuration: Kafka's property names, each value parsed and judged before anything starts."""
+"""The broker's configuration: Kafka's property names, each value parsed and judged before it holds."""
 
 from __future__ import annotations
 
 import builtins
 from collections.abc import Iterable, Mapping
+from typing import TypeAlias
 
 from .config_table import BROKER_PROPERTIES, Property
-from .config_types import ConfigError, Value, parse
+from .config_types import ConfigError, ConfigSource, Value, parse
 
 __all__ = ["BROKER_PROPERTIES", "Config", "Property", "StartupError"]
+
+# What one source says: properties by name, as text.
+Layer: TypeAlias = "tuple[ConfigSource, Mapping[str, str]]"
 
 
 class StartupError(Exception):
@@ -16,28 +20,51 @@ class StartupError(Exception):
 
 
 class Config:
-    """The value of every property of BROKER_PROPERTIES, immutable.
+    """The value of every property of BROKER_PROPERTIES, at the moment.
+
+    A property has its default, unless the file or the command line says otherwise, unless it was set at run time for
+    all brokers, unless it was set for this one (KIP-226). All brokers of a process have their own; whoever needs a
+    value asks for it when it is needed, or follows the changes, since `adopt` may change it.
 
     The readers are named after the type they return, and assert that the property is of it and has a value; `int`
     serves SHORT, INT and LONG.
 
     Args:
         settings: properties by name, as text; the others have their defaults.
+        for_all, for_this: what was set at run time for all brokers and for this one. Names that are unknown are kept
+            for those who ask for the layers, and mean nothing.
 
     Raises:
         StartupError: a name is unknown, or a value is bad by itself or beside another.
     """
 
-    __slots__ = ("_given", "_values")
+    __slots__ = ("_given", "_values", "layers")
 
-    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+    layers: tuple[Layer, ...]
+    """What the values come from, the first that has a name holding; the defaults stand in the table."""
+
+    def __init__(
+        self,
+        settings: Mapping[str, str] | None = None,
+        for_all: Mapping[str, str] | None = None,
+        for_this: Mapping[str, str] | None = None,
+    ) -> None:
+        self._given = settings or {}
+        self.layers = (
+            (ConfigSource.DYNAMIC_BROKER_CONFIG, for_this or {}),
+            (ConfigSource.DYNAMIC_DEFAULT_BROKER_CONFIG, for_all or {}),
+            (ConfigSource.STATIC_BROKER_CONFIG, self._given),
+        )
+        _check_names(self._given)
         values: dict[str, Value] = {name: row.default for name, row in BROKER_PROPERTIES.items()}
-        _check_names(settings or ())
-        for name, text in (settings or {}).items():
-            values[name] = _parse(name, text)
-        self._given = frozenset(settings or ())
+        for _, texts in reversed(self.layers):
+            for name, text in texts.items():
+                if name in BROKER_PROPERTIES:
+                    values[name] = _parse(name, text)
         self._values = values
         self._check_together()
+        # Clients that ask for either are told the id, as by Kafka.
+        values["broker.id"] = values["node.id"] = self.node_id
 
     @classmethod
     def load(
@@ -63,8 +90,28 @@ class Config:
         return cls({**from_file, **(settings or {})})
 
     def given(self, name: builtins.str) -> builtins.bool:
-        """Tell whether the property was set, be it to its default."""
+        """Tell whether the property was set in the file or on the command line, be it to its default."""
         return name in self._given
+
+    def source(self, name: builtins.str) -> ConfigSource:
+        """Return where the value of the property comes from."""
+        for source, texts in self.layers:
+            if name in texts:
+                return source
+        return ConfigSource.DEFAULT_CONFIG
+
+    def overridden(
+        self, for_all: Mapping[builtins.str, builtins.str], for_this: Mapping[builtins.str, builtins.str]
+    ) -> Config:
+        """Return what this configuration would be with this set at run time, in place of what was.
+
+        Raises StartupError as the constructor.
+        """
+        return Config(self._given, for_all, for_this)
+
+    def adopt(self, other: Config) -> None:
+        """Take over all values of another configuration, at once for everybody who reads this one."""
+        self._given, self.layers, self._values = other._given, other.layers, other._values
 
     def value(self, name: builtins.str) -> Value:
         """Return the property's value whatever its type, None if it has none."""
@@ -102,7 +149,7 @@ class Config:
 
     @property
     def node_id(self) -> builtins.int:
-        """This broker's id: node.id, else broker.id, else 0."""
+        """This broker's id: node.id, else broker.id, else 0; both have it as their value."""
         if self.given("broker.id") and not self.given("node.id"):
             return self.int("broker.id")
         return self.int("node.id")

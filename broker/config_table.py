@@ -21,6 +21,9 @@ _LIST = ConfigType.LIST
 
 _DAY_MS = 24 * 3600 * 1000
 
+LOG_MOVES_BYTES_PER_SECOND_MAX = "replica.alter.log.dirs.io.max.bytes.per.second"
+"""A quota that is in no table of Kafka's, since it can be set at run time alone (KIP-113); `LogMover` obeys it."""
+
 
 class Dynamic(Enum):
     """Whether and how far a property can be changed while the broker runs (KIP-226)."""
@@ -124,6 +127,14 @@ LISTENERS = (
         _READ_ONLY,
         "How many incremental fetch sessions (KIP-227) the broker keeps.",
     ),
+    Property(
+        "max.request.partition.size.limit",
+        _INT,
+        2000,
+        at_least(1),
+        _READ_ONLY,
+        "Most partitions that one answer to DescribeTopicPartitions (KIP-966) has, whatever the client asks for.",
+    ),
 )
 
 IDENTITY = (
@@ -189,6 +200,22 @@ LOGS = (
         _READ_ONLY,
         "How often in ms it is written down how far each log is on disk and where it begins; a start after a crash "
         "checks the logs from there.",
+    ),
+    Property(
+        "log.retention.check.interval.ms",
+        _LONG,
+        300000,
+        at_least(1),
+        _READ_ONLY,
+        "How often in ms the logs are checked for segments to be deleted, by retention.ms and retention.bytes.",
+    ),
+    Property(
+        "log.initial.task.delay.ms",
+        _LONG,
+        30000,
+        at_least(0),
+        _READ_ONLY,
+        "How many ms after the start that check is made for the first time, unless its interval is shorter.",
     ),
     Property(
         "producer.id.expiration.ms",

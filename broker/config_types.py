@@ -39,6 +39,17 @@ class ConfigType(IntEnum):
     LIST = 7
 
 
+class ConfigSource(IntEnum):
+    """Where a value comes from, with the code that DescribeConfigs gives it (KIP-226); the smaller code holds."""
+
+    TOPIC_CONFIG = 1
+    DYNAMIC_BROKER_CONFIG = 2
+    DYNAMIC_DEFAULT_BROKER_CONFIG = 3
+    STATIC_BROKER_CONFIG = 4
+    DEFAULT_CONFIG = 5
+    DYNAMIC_BROKER_LOGGER_CONFIG = 6
+
+
 _BOUNDS = {ConfigType.SHORT: SHORT_MAX, ConfigType.INT: INT_MAX, ConfigType.LONG: LONG_MAX}
 
 
@@ -46,7 +57,10 @@ class Valid(Protocol):
     """What a parsed value must satisfy; as text, Kafka's notation for it, e.g. `[0,...]`."""
 
     def complaint(self, name: str, value: Value) -> str | None:
-        """Return what is wrong with a value of the setting `name`, None for a valid one."""
+        """Return what is wrong with a value of the setting `name`, None for a valid one.
+
+        Raises ConfigError where Kafka has a sentence of its own for it.
+        """
 
 
 # Plain classes, because a NamedTuple or dataclass costs the start of every broker a quarter of a millisecond.
@@ -109,11 +123,12 @@ class ListOf:
     def complaint(self, name: str, value: Value) -> str | None:
         assert isinstance(value, tuple)
         if not value and not self.may_be_empty:
-            return f"Configuration '{name}' must not be empty"
+            raise ConfigError(f"Configuration '{name}' must not be empty. Valid values include: any non-empty value")
         if "" in value:
-            return f"Configuration '{name}' values must not be empty"
-        if self.choices and not set(value) <= set(self.choices):
-            return f"String must be one of: {', '.join(self.choices)}"
+            raise ConfigError(f"Configuration '{name}' values must not be empty.")
+        for item in value:
+            if self.choices and item not in self.choices:
+                raise _invalid(name, item, f"String must be one of: {', '.join(self.choices)}")
         return None
 
     def __str__(self) -> str:

@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from protocol.codec import Part
 from protocol.errors import MalformedFrame
-from protocol.header import decode_request_header, response_header
+from protocol.header import decode_request_header, framed_response_header
 
 from .context import RequestContext
 from .frame_buffers import SCRATCH_BYTES
 from .outbox import Outbox, SpanCutShort
 from .registry import API_VERSIONS_KEY, Route
+from .turns import BUDGET_MS
 
 if TYPE_CHECKING:
     from .listeners import Listener
@@ -37,7 +38,8 @@ _KEY_VERSION_AND_CORRELATION = struct.Struct(">hhi")
 # A frame with more than this still to come is received into a buffer of its own; less is cheaper to copy once.
 _REMAINDER_BYTES_MAX = SCRATCH_BYTES // 4
 # Replies of one read event leave together, but a buffer full of small requests may ask for gigabytes: once the replies
-# have so many bytes the rest waits until others have had their turn, and this client has taken what it asked for.
+# have so many bytes, or have taken BUDGET_MS, the rest waits until others have had their turn, and this client has
+# taken what it asked for.
 _REPLY_BYTES_PER_TURN = 64 * 1024
 
 
@@ -202,6 +204,7 @@ class Connection:
     def _handle_frames(self, buffer: memoryview, end: int) -> int:
         """Handle the whole frames of `buffer[:end]`, send their replies together, and return where they ended."""
         position = 0
+        turn_end_ms = 0.0
         self._handling = True
         try:
             while end - position >= 4 and not self._pauses:
@@ -217,9 +220,12 @@ class Connection:
                 position = frame_end
                 if self.closed:
                     break
-                if self._reply_bytes > _REPLY_BYTES_PER_TURN and position < end:
-                    self.pause("turn")
-                    self._server.loop.call_soon(self.resume, "turn")
+                if position < end:
+                    now_ms = self._server.broker.clock.monotonic_ms()
+                    turn_end_ms = turn_end_ms or now_ms + BUDGET_MS
+                    if self._reply_bytes > _REPLY_BYTES_PER_TURN or now_ms >= turn_end_ms:
+                        self.pause("turn")
+                        self._server.loop.call_soon(self.resume, "turn")
         except MalformedFrame as error:
             self._server.bad_clients.warning(
                 "Closing the connection of %s:%d: %s.", self.peer_host, self.peer_port, error
@@ -277,12 +283,11 @@ class Connection:
             self._outbox.extend(parts)
 
     def _encode(self, route: Route, correlation_id: int, reply: Any) -> list[Part]:
-        header = response_header(correlation_id, route.flexible_response)
-        parts: list[Part] = [b"", header]
+        parts: list[Part] = [b""]
         route.encode(reply, parts)
-        size = sum(map(len, parts))
-        parts[0] = _LENGTH.pack(size)
-        self._reply_bytes += size
+        body_bytes = sum(map(len, parts))
+        parts[0] = framed_response_header(correlation_id, route.flexible_response, body_bytes)
+        self._reply_bytes += body_bytes
         return parts
 
     def _on_reply_done(self, _: asyncio.Future[Any]) -> None:

@@ -50,6 +50,14 @@ class Reading(NamedTuple):
                 row.span.release()
 
 
+def _is_told(wanted: FetchedPartition, partition: Partition) -> bool:
+    """Whether the client of a session knows where the partition's log begins and ends."""
+    return (
+        wanted.told_high_watermark == partition.high_watermark
+        and wanted.told_log_start_offset == partition.log_start_offset
+    )
+
+
 class FetchReader:
     """What one request may read of its partitions, and how much."""
 
@@ -106,11 +114,7 @@ class FetchReader:
                 and self._replica_id < 0
             ):
                 # At the end, as most partitions of most fetches are: nothing to read, and often nothing to say.
-                if not (
-                    incremental
-                    and wanted.told_high_watermark == partition.high_watermark
-                    and wanted.told_log_start_offset == partition.log_start_offset
-                ):
+                if not (incremental and _is_told(wanted, partition)):
                     rows.append(Row(wanted, partition, None, None, None))
                 continue
             try:
@@ -118,6 +122,8 @@ class FetchReader:
             except KafkaError as error:
                 failed = True
                 rows.append(Row(wanted, partition, None, error.code, None))
+                continue
+            if incremental and row.span is None and row.diverging is None and _is_told(wanted, partition):
                 continue
             rows.append(row)
             if row.span is not None:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from protocol.errors import ErrorCode, KafkaError
 
 from .clock import Clock
-from .partition import Partition
+from .partition import NO_EPOCH, Partition
 
 if TYPE_CHECKING:
     from protocol.messages.fetch import FetchPartition, FetchRequest
@@ -75,8 +75,9 @@ class FetchedPartition:
         """Take over what the client wants now."""
         self.fetch_offset = wanted.fetch_offset
         self.max_bytes = wanted.partition_max_bytes
-        self.current_leader_epoch = wanted.current_leader_epoch
-        self.last_fetched_epoch = wanted.last_fetched_epoch
+        # Any negative number stands for none.
+        self.current_leader_epoch = max(wanted.current_leader_epoch, NO_EPOCH)
+        self.last_fetched_epoch = max(wanted.last_fetched_epoch, NO_EPOCH)
 
 
 class FetchSession:

@@ -10,8 +10,8 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable
 from itertools import starmap
+from typing import TYPE_CHECKING
 
 from storage.filesystem import Filesystem
 
@@ -19,24 +19,32 @@ from .broker import Broker
 from .clock import Clock
 from .config import Config
 from .data_directory import DataDirectory
+from .event_loop import loop_factory
+
+if TYPE_CHECKING:
+    from .wire.serving import WireTap
+    from .wire.wire_log import WireLogOptions
 
 _EXIT_INTERRUPTED = 130
 _OLD_COLLECTION_THRESHOLD = 1000  # collections of the middle generation; Python's default is 10
 
 
-def run(config: Config, data_dir: str, ephemeral: bool, started_ms: float) -> int:
+def run(
+    config: Config, data_dir: str, ephemeral: bool, started_ms: float, wire_log: WireLogOptions | None = None
+) -> int:
     """Serve until SIGTERM or SIGINT and return the exit code.
 
-    `started_ms` is the monotonic time at which the process began. 0 is a clean end, 1 one forced by the failure of
-    the last log directory. Raises StartupError for what keeps the broker from starting.
+    `started_ms` is the monotonic time at which the process began, `wire_log` what is to be logged of requests. 0 is a
+    clean end, 1 one forced by the failure of the last log directory. Raises StartupError for what keeps the broker from
+    starting.
     """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     _raise_descriptor_limit()
     filesystem = Filesystem()
     directory = DataDirectory.temporary(filesystem) if ephemeral else DataDirectory(data_dir, filesystem)
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            return runner.run(_serve(config, directory, filesystem, started_ms))
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            return runner.run(_serve(config, directory, filesystem, started_ms, wire_log))
     finally:
         directory.close()
 
@@ -59,17 +67,26 @@ def _raise_descriptor_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    try:
-        import uvloop
-    except ImportError:  # no wheel for this platform: asyncio's own loop serves the same, slower
-        return asyncio.SelectorEventLoop
-    return uvloop.new_event_loop
+async def _serve(
+    config: Config,
+    directory: DataDirectory,
+    filesystem: Filesystem,
+    started_ms: float,
+    wire_log: WireLogOptions | None,
+) -> int:
+    if wire_log is None:
+        return await _serve_until_stopped(config, directory, filesystem, started_ms, None)
+    from .wire.serving import tapped
+
+    async with tapped(wire_log) as tap:
+        return await _serve_until_stopped(config, directory, filesystem, started_ms, tap)
 
 
-async def _serve(config: Config, directory: DataDirectory, filesystem: Filesystem, started_ms: float) -> int:
+async def _serve_until_stopped(
+    config: Config, directory: DataDirectory, filesystem: Filesystem, started_ms: float, tap: WireTap | None
+) -> int:
     clock = Clock()
-    broker = Broker(config, directory, clock=clock, filesystem=filesystem)
+    broker = Broker(config, directory, clock=clock, filesystem=filesystem, tap=tap)
     stop = asyncio.Event()
     _end_on_signals(stop)
     await broker.start(on_failure=stop.set)

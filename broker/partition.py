@@ -12,7 +12,8 @@ from collections.abc import Callable
 from protocol.errors import ErrorCode, KafkaError
 from storage.file_span import FileSpan
 from storage.leader_epochs import EpochEnd
-from storage.log import AppendResult, Log
+from storage.log import AppendResult, Expired, Log
+from storage.segment import Segment
 
 from .delayed import DelayedRequests, Waiter
 
@@ -21,6 +22,9 @@ NO_EPOCH = -1
 
 ACKS_ALL = -1
 """`acks` of a producer that wants an answer once all in-sync replicas have its records."""
+
+TO_HIGH_WATERMARK = -1
+"""The offset of a client that wants all committed records deleted."""
 
 _ALL_BYTES = 2**31 - 1
 
@@ -37,6 +41,10 @@ class PartitionListener(ABC):
     @abstractmethod
     def on_changed(self, partition: Partition) -> None:
         """The partition has another leader epoch, or has left: `hosted` tells."""
+
+    def on_start_moved(self, partition: Partition) -> None:
+        """Records have been deleted from the front of its log."""
+        return
 
 
 class PartitionWatcher(PartitionListener, Waiter):
@@ -139,7 +147,7 @@ class Partition:
 
     # --- writing -----------------------------------------------------------------------------------------------
 
-    def append_as_leader(self, records: memoryview | bytes, now_ms: int, acks: int) -> AppendResult:
+    def append_as_leader(self, records: memoryview | bytearray | bytes, now_ms: int, acks: int) -> AppendResult:
         """Append one batch of a producer, patching offset and epoch in place.
 
         Raises KafkaError, with the codes of `Log.append`, NOT_ENOUGH_REPLICAS or KAFKA_STORAGE_ERROR.
@@ -163,6 +171,49 @@ class Partition:
         if self._listeners:
             for listener in tuple(self._listeners):
                 listener.on_committed(size_bytes)
+
+    # --- deleting ----------------------------------------------------------------------------------------------
+
+    def delete_records(self, offset: int) -> list[Segment]:
+        """Move the log's start up to `offset` (TO_HIGH_WATERMARK: all that is committed); one below it has no effect.
+
+        Returns the segments that the log has let go; `RecordDeletion` makes the start durable and removes them. Raises
+        KafkaError POLICY_VIOLATION for a topic that is compacted only, OFFSET_OUT_OF_RANGE or KAFKA_STORAGE_ERROR.
+        """
+        log = self.log
+        if log.config.cleanup_policy == {"compact"}:
+            raise KafkaError(ErrorCode.POLICY_VIOLATION, f"Records of {self} are not deleted but compacted.")
+        if offset == TO_HIGH_WATERMARK:
+            offset = self.high_watermark
+        if not 0 <= offset <= self.high_watermark:
+            raise KafkaError(
+                ErrorCode.OFFSET_OUT_OF_RANGE, f"Offset {offset} of {self} is not within [0, {self.high_watermark}]."
+            )
+        start_offset = log.log_start_offset
+        try:
+            segments = log.delete_records(offset)
+        except OSError as error:
+            raise self.storage_error(error) from error
+        self._tell_start(start_offset)
+        return segments
+
+    def expire(self, now_ms: int) -> Expired | None:
+        """Delete what is beyond retention.ms and retention.bytes; None where nothing is.
+
+        Raises KafkaError KAFKA_STORAGE_ERROR.
+        """
+        start_offset = self.log.log_start_offset
+        try:
+            expired = self.log.expire(now_ms, self.high_watermark)
+        except OSError as error:
+            raise self.storage_error(error) from error
+        self._tell_start(start_offset)
+        return expired
+
+    def _tell_start(self, old_start_offset: int) -> None:
+        if self.log.log_start_offset != old_start_offset:
+            for listener in tuple(self._listeners):
+                listener.on_start_moved(self)
 
     # --- reading -----------------------------------------------------------------------------------------------
 

@@ -9,25 +9,26 @@ import logging
 import resource
 import socket
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from storage.descriptors import DESCRIPTORS_MAX
 
 from .config import StartupError
 from .connection import Connection
 from .frame_buffers import FrameBuffers
-from .listeners import Listener
+from .listeners import Listener, listeners_of
+from .listening_sockets import open_listening
+from .metadata.image import ImageDelta, MetadataImage
 from .rate_limited_log import RateLimitedLog
 from .registry import Router
 from .turns import ReadTurns
 
 if TYPE_CHECKING:
     from .broker import Broker
+    from .wire.serving import WireTap
 
 logger = logging.getLogger(__name__)
 
-_FREE_PORT_ATTEMPTS = 10
 # So many connections can be read from in one turn of the loop; with more of them turns are worth their price.
 _CROWD = 32
 _ACCEPTS_PER_TURN = 64
@@ -41,11 +42,12 @@ _OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 class Server:
     """All listeners of one broker; made on the loop that serves it."""
 
-    def __init__(self, broker: Broker, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, broker: Broker, loop: asyncio.AbstractEventLoop, tap: WireTap | None = None) -> None:
         self.broker = broker
         self.loop = loop
         self._config = broker.config
-        self.router = Router()
+        self.router = Router() if tap is None else tap.router()
+        self._make_connection = Connection if tap is None else tap.connection
         self.buffers = FrameBuffers()
         self.turns = ReadTurns(loop, broker.clock)
         self.request_bytes_max = broker.config.int("socket.request.max.bytes")
@@ -54,7 +56,8 @@ class Server:
         self.bad_clients = RateLimitedLog(logger, broker.clock)
         self.bound_ports: dict[str, int] = {}
         """The port of each listener by its name, chosen by the system where the listener said 0."""
-        self._sockets: list[socket.socket] = []
+        self._listening: dict[Listener, list[socket.socket]] = {}
+        self._accepting = False
         self._connections: set[Connection] = set()
         self.is_crowded = False
         """Whether connections are so many that one would notice it if all others were read from before."""
@@ -62,65 +65,71 @@ class Server:
 
     def listen(self, listeners: list[Listener]) -> None:
         """Bind every listener and accept connections; raises StartupError for an address that cannot be bound."""
+        self._accepting = True
         for listener in listeners:
-            for sock in self._bind(listener):
-                self.loop.add_reader(sock, self._accept, sock, listener)
+            self._begin_accepting(listener, self._bind(listener))
+
+    def _begin_accepting(self, listener: Listener, sockets: list[socket.socket]) -> None:
+        self._listening[listener] = sockets
+        self.bound_ports[listener.name] = sockets[0].getsockname()[1]
+        for sock in sockets:
+            self.loop.add_reader(sock, self._accept, sock, listener)
+
+    def endpoints(self) -> list[tuple[str, int]]:
+        """Return host and port of every listener, the port being the one that was bound."""
+        return [(listener.host, self.bound_ports[listener.name]) for listener in self._listening]
+
+    async def check_listeners(self, listeners: list[Listener]) -> None:
+        """Raise StartupError if one of these listeners, which shall take the place of those there are, cannot be bound.
+
+        What is on a port that another one is about to leave, cannot be tried before. One that was set before and could
+        not be bound then is no reason to refuse what else is set.
+        """
+        known = listeners_of(self._config)
+        ports_left = {self.bound_ports[old.name] for old in self._listening if old not in listeners}
+        for listener in listeners:
+            if listener not in known and listener.port not in ports_left:
+                for sock in await asyncio.to_thread(self._bind, listener):
+                    sock.close()
+
+    async def prepare(self, old: MetadataImage, new: MetadataImage, delta: ImageDelta) -> None:
+        """Accept connections on the listeners of the configuration, which may have changed at run time.
+
+        One that cannot be bound is logged, and left to the next start. Connections stay if there still is a listener
+        of their name; all others end once they have their replies.
+        """
+        if new.broker_configs == old.broker_configs or not self._accepting:
+            return
+        listeners = listeners_of(self._config)
+        for gone in [old for old in self._listening if old not in listeners]:
+            self._close(self._listening.pop(gone))
+            del self.bound_ports[gone.name]
+        for listener in listeners:
+            if listener not in self._listening:
+                try:
+                    # In a thread: to look a host up may take long.
+                    sockets = await asyncio.to_thread(self._bind, listener)
+                except StartupError as error:
+                    logger.error("[listeners] %s", error)
+                else:
+                    self._begin_accepting(listener, sockets)
+        names = {listener.name for listener in listeners}
+        for connection in [each for each in self._connections if each.listener.name not in names]:
+            connection.finish()
 
     def _bind(self, listener: Listener) -> list[socket.socket]:
         """Return one listening socket for each address that the listener's host stands for."""
-        host = listener.host or None
         try:
-            found = socket.getaddrinfo(host, listener.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        except OSError as error:
+            sockets = open_listening(listener.host, listener.port, self._config.int("socket.listen.backlog.size"))
+        except socket.gaierror as error:
             raise StartupError(f"The listener {listener} has an unknown host: {error.strerror}.") from error
         except UnicodeError as error:  # from the codec of domain names
             raise StartupError(f"The listener {listener} has a host that is no domain name.") from error
-        addresses = [(family, address) for family, _, _, _, address in found]
-        for attempts_left in reversed(range(_FREE_PORT_ATTEMPTS)):
-            try:
-                sockets = self._open_all(addresses, listener.port)
-            except OSError as error:
-                # A port that was free on the host's first address may be taken on its second: look for another one.
-                if error.errno == errno.EADDRINUSE and listener.port == 0 and attempts_left:
-                    continue
-                raise StartupError(_bind_failure(listener, error)) from error
-            break
+        except OSError as error:
+            raise StartupError(_bind_failure(listener, error)) from error
         if not sockets:
             raise StartupError(f"The listener {listener} has no address on this machine; choose another host.")
-        self._sockets += sockets
-        self.bound_ports[listener.name] = sockets[0].getsockname()[1]
         return sockets
-
-    def _open_all(self, addresses: Sequence[tuple[int, tuple[Any, ...]]], port: int) -> list[socket.socket]:
-        """Return sockets that listen on one port of all the addresses that there are; raises OSError."""
-        sockets: list[socket.socket] = []
-        for family, address in addresses:
-            try:
-                # A host with two addresses, as localhost is, has one port all the same.
-                sockets.append(self._open(family, (address[0], port, *address[2:])))
-            except OSError as error:
-                if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT) and len(addresses) > 1:
-                    continue  # localhost is ::1 by name on machines and in containers that have no IPv6
-                for sock in sockets:
-                    sock.close()
-                raise
-            port = sockets[-1].getsockname()[1]
-        return sockets
-
-    def _open(self, family: int, address: tuple[Any, ...]) -> socket.socket:
-        """Return a socket that listens on the address; raises OSError."""
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            sock.setblocking(False)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            sock.bind(address)
-            sock.listen(self._config.int("socket.listen.backlog.size"))
-        except OSError:
-            sock.close()
-            raise
-        return sock
 
     def _accept(self, listening: socket.socket, listener: Listener) -> None:
         for _ in range(_ACCEPTS_PER_TURN):
@@ -151,7 +160,7 @@ class Server:
                 # The client has gone already.
                 sock.close()
                 continue
-            self._connections.add(Connection(self, sock, listener, address[:2], local_address))
+            self._connections.add(self._make_connection(self, sock, listener, address[:2], local_address))
             self.is_crowded = len(self._connections) > _CROWD
 
     def _configure(self, sock: socket.socket) -> None:
@@ -178,11 +187,15 @@ class Server:
 
     def stop_accepting(self) -> None:
         """Close the listening sockets."""
-        for sock in self._sockets:
-            if sock.fileno() >= 0:
-                self.loop.remove_reader(sock)
-                sock.close()
-        self._sockets.clear()
+        self._accepting = False
+        for sockets in self._listening.values():
+            self._close(sockets)
+        self._listening.clear()
+
+    def _close(self, sockets: list[socket.socket]) -> None:
+        for sock in sockets:
+            self.loop.remove_reader(sock)
+            sock.close()
 
     async def close(self, timeout_seconds: float) -> None:
         """Answer what has been asked, at most for the timeout, and close every connection."""

@@ -6,32 +6,18 @@ properties, so a topic's effective settings are worked out here whenever they ar
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from protocol.errors import ErrorCode, KafkaError
 from storage.log_config import LogConfig
 
-from .config_types import ConfigError, Value, parse, to_text
+from .config_types import ConfigError, ConfigSource, Value, parse
 from .topic_config_table import TOPIC_SETTINGS, TopicSetting
 
 if TYPE_CHECKING:
     from .config import Config
-
-# ConfigSource codes of DescribeConfigs and CreateTopics responses.
-TOPIC_CONFIG = 1
-STATIC_BROKER_CONFIG = 4
-DEFAULT_CONFIG = 5
-
-
-class ConfigEntry(NamedTuple):
-    """One setting of a topic as clients are told it."""
-
-    name: str
-    value: str | None
-    source: int
-    read_only: bool
-    sensitive: bool
 
 
 def validate_overrides(overrides: Mapping[str, str | None], config: Config) -> dict[str, str]:
@@ -65,20 +51,20 @@ def validate_overrides(overrides: Mapping[str, str | None], config: Config) -> d
     return checked
 
 
-def effective(overrides: Mapping[str, str], config: Config) -> list[ConfigEntry]:
-    """Return all settings of a topic, each with where its value comes from, in the order of their names."""
-    entries = []
-    for name, setting in TOPIC_SETTINGS.items():
-        if name in overrides:
-            entries.append(ConfigEntry(name, overrides[name], TOPIC_CONFIG, False, False))
-        elif not setting.internal:
-            value, source = _default(setting, config)
-            entries.append(ConfigEntry(name, to_text(value), source, False, False))
-    return entries
+def valid_overrides(overrides: Mapping[str, str]) -> dict[str, Value]:
+    """Return the values of those overrides that are valid; one that was stored may no longer be."""
+    values = {}
+    for name, text in overrides.items():
+        setting = TOPIC_SETTINGS.get(name)
+        if setting is not None:
+            with contextlib.suppress(ConfigError):
+                values[name] = parse(name, setting.type, setting.valid, text)
+    return values
 
 
 def log_config(overrides: Mapping[str, str], config: Config) -> LogConfig:
-    """Return what the logs of a topic with these overrides obey."""
+    """Return what the logs of a topic with these overrides obey; one that is no longer valid is passed over."""
+    overrides = {name: overrides[name] for name in valid_overrides(overrides)}
 
     def number(name: str) -> int:
         value = _value(name, overrides, config)
@@ -89,31 +75,40 @@ def log_config(overrides: Mapping[str, str], config: Config) -> LogConfig:
     return LogConfig(
         segment_bytes=number("internal.segment.bytes" if "internal.segment.bytes" in overrides else "segment.bytes"),
         segment_ms=number("segment.ms"),
+        segment_jitter_ms=number("segment.jitter.ms"),
         segment_index_bytes=number("segment.index.bytes"),
         index_interval_bytes=number("index.interval.bytes"),
         max_message_bytes=number("max.message.bytes"),
         message_timestamp_type=cast(Literal["CreateTime", "LogAppendTime"], timestamp_type),
         message_timestamp_before_max_ms=number("message.timestamp.before.max.ms"),
         message_timestamp_after_max_ms=number("message.timestamp.after.max.ms"),
+        cleanup_policy=frozenset(cast(tuple[str, ...], _value("cleanup.policy", overrides, config))),
+        retention_ms=number("retention.ms"),
+        retention_bytes=number("retention.bytes"),
+        file_delete_delay_ms=number("file.delete.delay.ms"),
     )
 
 
 def not_yet_in_force(overrides: Mapping[str, str]) -> list[str]:
     """Return the names of the overrides that are kept and returned, but that nothing obeys yet."""
     names = []
-    for name, text in overrides.items():
+    for name, value in valid_overrides(overrides).items():
         setting = TOPIC_SETTINGS[name]
-        if setting.harmless is not None and parse(name, setting.type, setting.valid, text) not in setting.harmless:
+        if setting.harmless is not None and value not in setting.harmless:
             names.append(name)
     return sorted(names)
 
 
 def defaults_not_yet_in_force(config: Config) -> list[str]:
-    """Return the broker properties that were given as defaults of such settings, and ask for something."""
+    """Return the broker properties that were set as defaults of such settings, and ask for something."""
     names = []
     for setting in TOPIC_SETTINGS.values():
-        given = [synonym.name for synonym in setting.synonyms if config.given(synonym.name)]
-        if given and setting.harmless is not None and _default(setting, config)[0] not in setting.harmless:
+        given = [
+            synonym.name
+            for synonym in setting.synonyms
+            if config.source(synonym.name) is not ConfigSource.DEFAULT_CONFIG
+        ]
+        if given and setting.harmless is not None and default_value(setting, config) not in setting.harmless:
             names += given
     return sorted(set(names))
 
@@ -123,11 +118,11 @@ def _value(name: str, overrides: Mapping[str, str], config: Config) -> Value:
     setting = TOPIC_SETTINGS[name]
     if name in overrides:
         return parse(name, setting.type, setting.valid, overrides[name])
-    return _default(setting, config)[0]
+    return default_value(setting, config)
 
 
-def _default(setting: TopicSetting, config: Config) -> tuple[Value, int]:
-    """Return the value of a setting that was not set on the topic, and the source it comes from."""
+def default_value(setting: TopicSetting, config: Config) -> Value:
+    """Return the value of a setting that was not set on the topic."""
     for property_name, factor in setting.synonyms:
         value = config.value(property_name)
         if value is None:
@@ -137,8 +132,8 @@ def _default(setting: TopicSetting, config: Config) -> tuple[Value, int]:
         if setting.name == "retention.ms":
             # For ever, whatever the negative number and its unit.
             value = max(cast(int, value), -1)
-        return value, STATIC_BROKER_CONFIG if config.given(property_name) else DEFAULT_CONFIG
-    return setting.default, DEFAULT_CONFIG
+        return value
+    return setting.default
 
 
 def _invalid(message: str) -> KafkaError:

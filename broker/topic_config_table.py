@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from .config_types import LONG_MAX, Between, ConfigType, ListOf, OneOf, Valid, Value, at_least
+from .config_types import LONG_MAX, Between, ConfigError, ConfigType, ListOf, OneOf, Valid, Value, at_least
 
 _BOOLEAN = ConfigType.BOOLEAN
 _STRING = ConfigType.STRING
@@ -47,7 +47,11 @@ class ThrottledReplicas:
         assert isinstance(value, tuple)
         if value == ("*",) or all(re.fullmatch(r"[0-9]+:[0-9]+", item) for item in value):
             return None
-        return f"{name} must be the literal '*' or a list of replicas in the following format: {self}"
+        # Kafka quotes a list of all of it as Java writes one.
+        raise ConfigError(
+            f"Invalid value [{', '.join(value)}] for configuration {name}: {name} must be the literal '*' or a list of "
+            f"replicas in the following format: {self}"
+        )
 
     def __str__(self) -> str:
         return "[partitionId]:[brokerId],[partitionId]:[brokerId],..."
@@ -60,6 +64,7 @@ def _of(*names: str) -> tuple[Synonym, ...]:
 _FACTORS = {"minutes": 60 * 1000, "hours": 3600 * 1000}
 
 _IN_FORCE = (
+    TopicSetting("file.delete.delay.ms", _LONG, at_least(0), _of("log.segment.delete.delay.ms")),
     TopicSetting("index.interval.bytes", _INT, at_least(0), _of("log.index.interval.bytes")),
     TopicSetting(
         "internal.segment.bytes",
@@ -75,8 +80,13 @@ _IN_FORCE = (
     ),
     # It counts at most the replicas there are, and one broker has one: a leader alone is always enough.
     TopicSetting("min.insync.replicas", _INT, at_least(1), _of("min.insync.replicas")),
+    TopicSetting("retention.bytes", _LONG, None, _of("log.retention.bytes")),
+    TopicSetting(
+        "retention.ms", _LONG, at_least(-1), _of("log.retention.ms", "log.retention.minutes", "log.retention.hours")
+    ),
     TopicSetting("segment.bytes", _INT, at_least(1 << 20), _of("log.segment.bytes")),
     TopicSetting("segment.index.bytes", _INT, at_least(4), _of("log.index.size.max.bytes")),
+    TopicSetting("segment.jitter.ms", _LONG, at_least(0), _of("log.roll.jitter.ms", "log.roll.jitter.hours")),
     TopicSetting("segment.ms", _LONG, at_least(1), _of("log.roll.ms", "log.roll.hours")),
 )
 
@@ -86,7 +96,7 @@ _KEPT = (
         _LIST,
         ListOf("compact", "delete", may_be_empty=True),
         _of("log.cleanup.policy"),
-        # What `delete` deletes is up to the retention settings, which are listed themselves.
+        # There is no compaction yet.
         harmless=((), ("delete",)),
     ),
     TopicSetting("compression.gzip.level", _INT, Between(1, 9, -1), _of("compression.gzip.level"), harmless=()),
@@ -100,7 +110,6 @@ _KEPT = (
     ),
     TopicSetting("compression.zstd.level", _INT, Between(-131072, 22), _of("compression.zstd.level"), harmless=()),
     TopicSetting("delete.retention.ms", _LONG, at_least(0), _of("log.cleaner.delete.retention.ms"), harmless=()),
-    TopicSetting("file.delete.delay.ms", _LONG, at_least(0), _of("log.segment.delete.delay.ms"), harmless=()),
     TopicSetting("flush.messages", _LONG, at_least(1), _of("log.flush.interval.messages"), harmless=(LONG_MAX,)),
     TopicSetting(
         "flush.ms",
@@ -155,17 +164,6 @@ _KEPT = (
         harmless=(False,),
         default=False,
         doc="Whether the topic is tiered; true is refused, as by a Kafka broker without remote storage.",
-    ),
-    TopicSetting("retention.bytes", _LONG, None, _of("log.retention.bytes"), harmless=(-1,)),
-    TopicSetting(
-        "retention.ms",
-        _LONG,
-        at_least(-1),
-        _of("log.retention.ms", "log.retention.minutes", "log.retention.hours"),
-        harmless=(-1,),
-    ),
-    TopicSetting(
-        "segment.jitter.ms", _LONG, at_least(0), _of("log.roll.jitter.ms", "log.roll.jitter.hours"), harmless=(0,)
     ),
     TopicSetting(
         "unclean.leader.election.enable", _BOOLEAN, None, _of("unclean.leader.election.enable"), harmless=(False,)

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 
 from .config import Config
+from .core.controller.partition_growth import GrowingTopic, GrowthResults, plan_growth
 from .core.controller.topic_creation import CreationResults, NewTopic, TopicDefaults, plan_creation
 from .core.controller.topic_deletion import DeletionPlan, TopicReference, plan_deletion
 from .metadata.image import INTERNAL_TOPICS, TopicImage
@@ -26,7 +27,7 @@ _LOGGED_TOPICS_MAX = 3
 
 
 class TopicController:
-    """Creates and deletes topics; its methods raise KafkaError for a request that fails as a whole."""
+    """Creates, grows and deletes topics; its methods raise KafkaError for a request that fails as a whole."""
 
     def __init__(self, config: Config, writer: MetadataWriter, images: ImagePublisher) -> None:
         self._config = config
@@ -43,6 +44,17 @@ class TopicController:
     ) -> CreationResults:
         """For each name the topic that there is (or, with `validate_only`, would be) from now on, or its error."""
         return await self._writer.within(timeout_ms, self._create(topics, may_create, validate_only))
+
+    async def grow(
+        self,
+        topics: Sequence[GrowingTopic],
+        *,
+        may_alter: Callable[[str], bool],
+        timeout_ms: int,
+        validate_only: bool = False,
+    ) -> GrowthResults:
+        """For each name the topic that there is (or, with `validate_only`, would be) from now on, or its error."""
+        return await self._writer.within(timeout_ms, self._grow(topics, may_alter, validate_only))
 
     async def delete(
         self,
@@ -70,7 +82,30 @@ class TopicController:
                     [_creation(name, result) for name, result in planned.items() if isinstance(result, TopicRecord)]
                 )
                 topics = [topic for topic in topics if topic.name in unwritten]
-        _log_settings_not_in_force(results)
+        log_settings_not_in_force(
+            {name: result.configs for name, result in results.items() if isinstance(result, TopicRecord)}
+        )
+        return results
+
+    async def _grow(
+        self, topics: Sequence[GrowingTopic], may_alter: Callable[[str], bool], validate_only: bool
+    ) -> GrowthResults:
+        results: GrowthResults = {}
+        async with self._writer.lock:
+            while topics:
+                image = self._images.current
+                planned = plan_growth(topics, image, may_alter)
+                results.update(planned)
+                if validate_only:
+                    return results
+                unwritten = await self._writer.write(
+                    [
+                        _replacement(image.topics[name], result)
+                        for name, result in planned.items()
+                        if isinstance(result, TopicRecord)
+                    ]
+                )
+                topics = [topic for topic in topics if topic.name in unwritten]
         return results
 
     async def _delete(
@@ -112,20 +147,23 @@ def _creation(name: str, record: TopicRecord) -> Write:
     return Write(name, Compare(key, 0), (Put(key, encode_topic(record)),))
 
 
+def _replacement(topic: TopicImage, record: TopicRecord) -> Write:
+    key = topic_key(topic.name)
+    return Write(topic.name, Compare(key, topic.mod_revision), (Put(key, encode_topic(record)),))
+
+
 def _deletion(topic: TopicImage) -> Write:
     key = topic_key(topic.name)
     changes = (Delete(key), DeletePrefix(partitions_prefix(topic.topic_id)))
     return Write(topic.name, Compare(key, topic.mod_revision), changes)
 
 
-def _log_settings_not_in_force(results: CreationResults) -> None:
-    """One line a request, however many topics it makes; of what the broker itself sets there is nothing to say."""
+def log_settings_not_in_force(overrides: Mapping[str, Mapping[str, str]]) -> None:
+    """One line a request, however many topics it is about; of what the broker itself sets there is nothing to say."""
     waiting = {
         name: settings
-        for name, result in results.items()
-        if name not in INTERNAL_TOPICS
-        and isinstance(result, TopicRecord)
-        and (settings := not_yet_in_force(result.configs))
+        for name, configs in overrides.items()
+        if name not in INTERNAL_TOPICS and (settings := not_yet_in_force(configs))
     }
     if waiting:
         names = list(waiting)

@@ -14,7 +14,8 @@ from typing import Protocol
 
 from .clock import Clock
 
-_BUDGET_MS = 4.0
+BUDGET_MS = 4.0
+"""How long the requests of one turn may take."""
 
 
 class Reader(Protocol):
@@ -46,7 +47,7 @@ class ReadTurns:
         now_ms = self._clock.monotonic_ms()
         if not self._is_open:
             self._is_open = True
-            self._end_ms = now_ms + _BUDGET_MS
+            self._end_ms = now_ms + BUDGET_MS
             self._loop.call_soon(self._end_turn)
         elif now_ms >= self._end_ms:
             reader.deferred = True
@@ -60,7 +61,7 @@ class ReadTurns:
         deferred = self._deferred
         if not deferred:
             return
-        end_ms = self._clock.monotonic_ms() + _BUDGET_MS
+        end_ms = self._clock.monotonic_ms() + BUDGET_MS
         while deferred and self._clock.monotonic_ms() < end_ms:
             reader = deferred.popleft()
             reader.deferred = False
@@ -68,5 +69,5 @@ class ReadTurns:
         if deferred:
             # In the turn that is beginning nobody may be readable but those that are deferred already.
             self._is_open = True
-            self._end_ms = self._clock.monotonic_ms() + _BUDGET_MS
+            self._end_ms = self._clock.monotonic_ms() + BUDGET_MS
             self._loop.call_soon(self._end_turn)

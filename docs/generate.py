@@ -11,12 +11,11 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from broker.cli.list_config import explain
 from broker.config import Config
+from broker.config_entries import explain, topic_entries
 from broker.config_table import SECTIONS, Property
 from broker.config_types import Valid, to_text
 from broker.registry import APIS, Api
-from broker.topic_config import effective
 from broker.topic_config_table import TOPIC_SETTINGS, TopicSetting
 
 DIRECTORY = Path(__file__).parent
@@ -34,8 +33,14 @@ and cannot be combined with `listeners`. An unknown name or a bad value ends the
 code 2.
 
 Names, types, valid values and defaults are those of Apache Kafka 4.3 unless the text gives Kafka's own; names that
-begin with `ottla.` are Ottla's. *Update* is how far Kafka lets a property be changed while a broker runs: not at all
-(read-only), per broker, or for the whole cluster.
+begin with `ottla.` are Ottla's. *Update* is how far a property can be changed while a broker runs, as in Kafka: not at
+all (read-only), per broker, or for the whole cluster. Any admin client does that, such as Kafka's own:
+
+    kafka-configs.sh --bootstrap-server localhost:9092 --entity-type brokers --entity-default \\
+        --alter --add-config message.max.bytes=2000000
+
+What is set so holds at once and after every start, over the file and the command line, until it is deleted again; the
+log of a starting broker names it. A value that is no longer valid then is left out with a warning.
 
 This page is made from `broker/config_table.py` and `broker/topic_config_table.py` by `make docs`.
 """
@@ -43,8 +48,8 @@ This page is made from `broker/config_table.py` and `broker/topic_config_table.p
 _TOPIC_HEAD = """\
 ## Topic settings
 
-Every topic setting of Kafka 4.3 can be given when a topic is created, is checked as there, kept, and returned. *In
-force* tells which ones something obeys already; of the others the log says at each creation that they wait.
+Every topic setting of Kafka 4.3 can be given when a topic is created or changed later, is checked as there, kept, and
+returned. *In force* tells which ones something obeys already; of the others the log says each time that they wait.
 
 | Setting | Type | Default | Valid | In force | Default from |
 |---|---|---|---|---|---|
@@ -59,7 +64,7 @@ def configuration() -> str:
         parts.append(
             f"## {title}\n\n| Property | Type | Default | Valid | Update | |\n|---|---|---|---|---|---|\n{rows}\n"
         )
-    defaults = {entry.name: entry.value for entry in effective({}, Config())}
+    defaults = {entry.name: entry.value for entry in topic_entries({}, Config())}
     rows = "\n".join(_setting_row(setting, defaults.get(setting.name)) for setting in TOPIC_SETTINGS.values())
     parts.append(f"{_TOPIC_HEAD}{rows}\n")
     return "\n".join(parts)
@@ -70,6 +75,9 @@ _PROTOCOL_HEAD = """\
 
 What a broker answers, with the versions of Apache Kafka 4.3 for each API. A request with any other API key or version
 closes its connection, as in Kafka; ApiVersions alone answers a version that it does not know.
+
+Error codes are Kafka's wherever nothing else is said. An error may come with a message where Kafka sends none, or in
+other words, and where a request has several errors the answer may tell of another of them.
 
 This page is made from `broker/registry.py` and the opening of each handler in `broker/handlers/` by `make docs`.
 
@@ -84,12 +92,16 @@ def protocol_support() -> str:
         _row(
             str(api.key),
             f"[{api.name}](#{api.name.lower()})",
-            f"{api.min_version}-{api.max_version}",
-            f"{api.advertised_min_version}-{api.max_version}",
+            _versions(api.min_version, api.max_version),
+            _versions(api.advertised_min_version, api.max_version),
         )
         for api in APIS
     )
     return "\n".join([f"{_PROTOCOL_HEAD}{rows}\n", *(_api_section(api) for api in APIS)])
+
+
+def _versions(low: int, high: int) -> str:
+    return str(low) if low == high else f"{low}-{high}"
 
 
 def _api_section(api: Api) -> str:

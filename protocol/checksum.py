@@ -6,12 +6,14 @@ of the time in which a broker starts. Where the extension is not found by itself
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib.machinery import PathFinder
 from importlib.util import find_spec, module_from_spec
-from typing import cast
+from typing import Protocol, cast
 
-Crc32c = Callable[[bytes | bytearray | memoryview], int]
+
+class Crc32c(Protocol):
+    def __call__(self, data: bytes | bytearray | memoryview, value: int = 0, /) -> int:
+        """The checksum of the data behind that which has the checksum `value`."""
 
 
 def _load() -> Crc32c:

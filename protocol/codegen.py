@@ -8,7 +8,16 @@ from contextlib import contextmanager
 from struct import Struct
 from typing import Any, Final
 
-FORMATS: Final = {"bool": "?", "int8": "b", "int16": "h", "int32": "i", "int64": "q", "uuid": "16s"}
+FORMATS: Final = {
+    "bool": "?",
+    "int8": "b",
+    "int16": "h",
+    "uint16": "H",
+    "int32": "i",
+    "int64": "q",
+    "float64": "d",
+    "uuid": "16s",
+}
 """What `struct` calls the kinds of fixed size."""
 
 _IDENTIFIERS: Final = {"?": "t", "16s": "u"}

@@ -113,15 +113,28 @@ class _DecoderCompiler:
         if field.kind in FORMATS:
             self.run.append((FORMATS[field.kind], target))
         elif field.kind == "struct":
-            assert field.struct is not None
-            # The default that stands there would refuse the stores, so the new object comes first.
-            variable = self.source.variable(field.name)
-            self.structure(field.struct, variable)
-            self.source.line(f"{target} = {variable}")
+            self.inner_structure(field, target)
         elif field.kind == "array":
             self.array(field, target)
         else:
             self.blob(field, target)
+
+    def inner_structure(self, field: Field, target: str) -> None:
+        """Write the reading of a structure, behind a byte that is below 0 for null where it may be null."""
+        assert field.struct is not None
+        # The default that stands there would refuse the stores, so the new object comes first.
+        variable = self.source.variable(field.name)
+        if self.version not in field.nullable:
+            self.structure(field.struct, variable)
+            self.source.line(f"{target} = {variable}")
+            return
+        self.run.append(("b", "size"))
+        self.flush()
+        with self.source.block("if size >= 0:"):
+            self.structure(field.struct, variable)
+            self.flush()
+            self.source.line(f"{target} = {variable}")
+        self.null(field, target)
 
     def flush(self) -> None:
         """Write the reading of the pending fields of fixed size."""
@@ -250,7 +263,7 @@ class _DecoderCompiler:
             return calcsize(">" + FORMATS[field.kind])
         if field.kind == "struct":
             assert field.struct is not None
-            return self.least_struct_bytes(field.struct)
+            return 1 if self.version in field.nullable else self.least_struct_bytes(field.struct)
         if self.flexible:
             return 1
         return 2 if field.kind == "string" else 4

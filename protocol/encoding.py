@@ -18,7 +18,8 @@ What it writes looks like this (the response of Produce v9, shortened):
             raise fault(message, error) from error
 
 Adjacent fields of fixed size, and the length behind them if it takes one byte, are packed by one `struct`. Only records
-interrupt the joining: they become parts of their own, so that they are never copied.
+interrupt the joining: they become parts of their own, so that they are never copied. An element of an array whose class
+stands alone (`Versioned`) may be given as its bytes, encoded before in the same version.
 """
 
 from __future__ import annotations
@@ -112,10 +113,7 @@ class _EncoderCompiler:
                     self.source.line(f'raise TypeError("{field.name} is not 16 bytes long")')
             self.run.append((FORMATS[field.kind], value))
         elif field.kind == "struct":
-            assert field.struct is not None
-            variable = self.source.variable(field.name)
-            self.source.line(f"{variable} = {value}")
-            self.structure(field.struct, variable)
+            self.inner_structure(field, value)
         elif field.kind == "array":
             self.array(field, value)
         elif field.kind == "string":
@@ -126,6 +124,22 @@ class _EncoderCompiler:
                 self.source.line(f"{self.write}(data)")
         else:
             self.records(field, value)
+
+    def inner_structure(self, field: Field, value: str) -> None:
+        """Write a structure, behind a byte that is -1 for null where it may be null."""
+        assert field.struct is not None
+        variable = self.source.variable(field.name)
+        self.source.line(f"{variable} = {value}")
+        if self.version not in field.nullable:
+            self.structure(field.struct, variable)
+            return
+        self.flush()
+        with self.source.block(f"if {variable} is None:"):
+            self.source.line(f'{self.write}(b"\\xff")')
+        with self.source.block("else:"):
+            self.run.append(("b", "1"))
+            self.structure(field.struct, variable)
+            self.flush()
 
     def flush(self, size: str | None = None, encode_size: str = "encode_uvarint") -> None:
         """Write the packing of the pending fields of fixed size, and of a compact length behind them."""
@@ -216,6 +230,11 @@ class _EncoderCompiler:
             return
         item = source.variable(f"{field.name}_item")
         with source.block(f"for {item} in {items}{' or ()' if nullable else ''}:"):
+            if field.struct is not None and issubclass(field.struct, Versioned):
+                # What has an encoder of its own may have been encoded before.
+                with source.block(f"if {item}.__class__ is bytes:"):
+                    source.line(f"{self.write}({item})")
+                    source.line("continue")
             if field.struct is not None:
                 self.structure(field.struct, item)
             else:
@@ -292,13 +311,22 @@ def _find_value_fault(field: Field, value: Any, version: int, path: str) -> str 
             faults = (_find_value_fault(element, item, version, f"{path}[{index}]") for index, item in items)
         else:
             cls = field.struct or Struct
-            faults = (_find_fault(item, cls, version, f"{path}[{index}]") for index, item in items)
+            encoded = bytes if issubclass(cls, Versioned) else ()
+            faults = (
+                _find_fault(item, cls, version, f"{path}[{index}]")
+                for index, item in items
+                if not isinstance(item, encoded)
+            )
         return next((fault for fault in faults if fault), None)
     if field.struct is not None:
         return _find_fault(value, field.struct, version, path)
     if field.kind in INTEGER_BITS:
         half = 1 << INTEGER_BITS[field.kind] - 1
         fits = isinstance(value, int) and -half <= value < half
+    elif field.kind == "uint16":
+        fits = isinstance(value, int) and 0 <= value < 1 << 16
+    elif field.kind == "float64":
+        fits = isinstance(value, int | float)
     elif field.kind == "string":
         fits = isinstance(value, str) and len(value.encode(errors="replace")) <= STRING_BYTES_MAX
         fits = fits and value.encode(errors="replace").decode() == value  # no lone surrogates

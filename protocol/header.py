@@ -8,35 +8,24 @@ from __future__ import annotations
 
 from struct import Struct
 from struct import error as struct_error
-from typing import Final
+from typing import Final, NamedTuple
 
 from .decoding import skip_tags
 from .errors import MalformedFrame
 
 _FIXED: Final = Struct(">hhih")
-_CORRELATION_ID: Final = Struct(">i")
-_CORRELATION_ID_AND_NO_TAGS: Final = Struct(">ix")
+_SIZE_AND_CORRELATION_ID: Final = Struct(">ii")
+_SIZE_CORRELATION_ID_AND_NO_TAGS: Final = Struct(">iix")
 
 
-class RequestHeader:
+class RequestHeader(NamedTuple):
     """What stands before the body of every request; the body begins at `body_position` of the frame."""
 
-    __slots__ = ("api_key", "api_version", "body_position", "client_id", "correlation_id")
-
-    def __init__(
-        self, api_key: int, api_version: int, correlation_id: int, client_id: str | None, body_position: int
-    ) -> None:
-        self.api_key = api_key
-        self.api_version = api_version
-        self.correlation_id = correlation_id
-        self.client_id = client_id
-        self.body_position = body_position
-
-    def __repr__(self) -> str:
-        return (
-            f"RequestHeader(api_key={self.api_key}, api_version={self.api_version}, "
-            f"correlation_id={self.correlation_id}, client_id={self.client_id!r}, body_position={self.body_position})"
-        )
+    api_key: int
+    api_version: int
+    correlation_id: int
+    client_id: str | None
+    body_position: int
 
 
 def decode_request_header(frame: memoryview, flexible: bool) -> RequestHeader:
@@ -60,9 +49,13 @@ def decode_request_header(frame: memoryview, flexible: bool) -> RequestHeader:
         raise MalformedFrame(f"request header: {error}") from error
     if position > len(frame):
         raise MalformedFrame(f"request header: {position - len(frame)} bytes are missing")
-    return RequestHeader(api_key, api_version, correlation_id, client_id, position)
+    # Made so, it takes a third of the time: one for each request.
+    header: RequestHeader = tuple.__new__(RequestHeader, (api_key, api_version, correlation_id, client_id, position))
+    return header
 
 
-def response_header(correlation_id: int, flexible: bool) -> bytes:
-    """Encode a response header: v1, with no tagged fields, if flexible, else v0."""
-    return (_CORRELATION_ID_AND_NO_TAGS if flexible else _CORRELATION_ID).pack(correlation_id)
+def framed_response_header(correlation_id: int, flexible: bool, body_bytes: int) -> bytes:
+    """Encode what stands before a response's body: the frame's size, and the header, v1 without tags if flexible."""
+    if flexible:
+        return _SIZE_CORRELATION_ID_AND_NO_TAGS.pack(5 + body_bytes, correlation_id)
+    return _SIZE_AND_CORRELATION_ID.pack(4 + body_bytes, correlation_id)

@@ -13,8 +13,15 @@ from typing import NamedTuple
 from .checksum import crc32c
 from .compression import NONE, decompress
 from .errors import MalformedFrame
-from .record_batch import HEADER_BYTES, NO_PRODUCER_ID, NO_SEQUENCE, BatchHeader, read_header
-from .varint import append_varint, read_varint, read_varlong
+from .record_batch import (
+    HEADER_BYTES,
+    LENGTH_PREFIX_BYTES,
+    NO_PRODUCER_ID,
+    NO_SEQUENCE,
+    BatchHeader,
+    read_header,
+)
+from .varint import VARINTS, read_varint, read_varlong
 
 DECOMPRESSED_BYTES_MAX = 64 << 20
 """Most bytes that the records of one batch may unfold to; Kafka has no limit."""
@@ -176,14 +183,9 @@ def build_batch(
     base_offset = records[0].offset
     base_timestamp = records[0].timestamp
     body = bytearray()
-    for record in records:
-        encoded = _encode_record(record, record.offset - base_offset, record.timestamp - base_timestamp)
-        append_varint(body, len(encoded))
-        body += encoded
-    tail = bytearray(_TAIL.size)
-    _TAIL.pack_into(
-        tail,
-        0,
+    for offset, timestamp, key, value, headers in records:
+        _append_record(body, timestamp - base_timestamp, offset - base_offset, key, value, _encode_headers(headers))
+    tail = _TAIL.pack(
         attributes,
         records[-1].offset - base_offset,
         base_timestamp,
@@ -193,9 +195,25 @@ def build_batch(
         base_sequence,
         len(records),
     )
-    tail += body
-    head = _HEAD.pack(base_offset, len(tail) + 9, leader_epoch, 2, crc32c(tail))
-    return bytearray(head + tail)
+    return _assemble(base_offset, leader_epoch, tail, body)
+
+
+def build_key_values(pairs: Sequence[tuple[bytes | None, bytes | None]], timestamp: int) -> bytearray:
+    """Builds an uncompressed batch of at least one key and value, all of one time: what a coordinator writes."""
+    body = bytearray()
+    for delta, (key, value) in enumerate(pairs):
+        _append_record(body, 0, delta, key, value, b"\0")
+    count = len(pairs)
+    tail = _TAIL.pack(0, count - 1, timestamp, timestamp, NO_PRODUCER_ID, -1, NO_SEQUENCE, count)
+    return _assemble(0, -1, tail, body)
+
+
+def _assemble(base_offset: int, leader_epoch: int, tail: bytes, body: bytearray) -> bytearray:
+    size_bytes = HEADER_BYTES - LENGTH_PREFIX_BYTES + len(body)
+    batch = bytearray(_HEAD.pack(base_offset, size_bytes, leader_epoch, 2, crc32c(body, crc32c(tail))))
+    batch += tail
+    batch += body
+    return batch
 
 
 def _read_record(
@@ -245,22 +263,33 @@ def _read_bytes(records: bytes | memoryview, position: int, end: int) -> tuple[b
     return bytes(records[position : position + length]), position + length
 
 
-def _encode_record(record: Record, offset_delta: int, timestamp_delta: int) -> bytearray:
-    out = bytearray(1)
-    append_varint(out, timestamp_delta)
-    append_varint(out, offset_delta)
-    _write_bytes(out, record.key)
-    _write_bytes(out, record.value)
-    append_varint(out, len(record.headers))
-    for key, value in record.headers:
-        _write_bytes(out, key.encode())
-        _write_bytes(out, value)
-    return out
+def _append_record(
+    body: bytearray,
+    timestamp_delta: int,
+    offset_delta: int,
+    key: bytes | None,
+    value: bytes | None,
+    encoded_headers: bytes,
+) -> None:
+    record = b"".join(
+        (
+            b"\0",  # attributes, unused
+            VARINTS[timestamp_delta],
+            VARINTS[offset_delta],
+            VARINTS[-1 if key is None else len(key)],
+            key or b"",
+            VARINTS[-1 if value is None else len(value)],
+            value or b"",
+            encoded_headers,
+        )
+    )
+    body += VARINTS[len(record)]
+    body += record
 
 
-def _write_bytes(out: bytearray, data: bytes | None) -> None:
-    if data is None:
-        append_varint(out, -1)
-    else:
-        append_varint(out, len(data))
-        out += data
+def _encode_headers(headers: Sequence[tuple[str, bytes | None]]) -> bytes:
+    parts = [VARINTS[len(headers)]]
+    for key, value in headers:
+        name = key.encode()
+        parts += (VARINTS[len(name)], name, VARINTS[-1 if value is None else len(value)], value or b"")
+    return b"".join(parts)

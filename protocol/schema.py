@@ -122,6 +122,11 @@ def int16(versions: str = "0+", *, default: object = REQUIRED, ignorable: bool =
     return cast("int", Field("int16", versions, default, ignorable, tag))
 
 
+def uint16(versions: str = "0+") -> int:
+    """Two bytes, unsigned, big-endian: ports."""
+    return cast("int", Field("uint16", versions, REQUIRED, False, None))
+
+
 def int32(versions: str = "0+", *, default: object = REQUIRED, ignorable: bool = False, tag: int | None = None) -> int:
     """Four bytes, signed, big-endian."""
     return cast("int", Field("int32", versions, default, ignorable, tag))
@@ -130,6 +135,11 @@ def int32(versions: str = "0+", *, default: object = REQUIRED, ignorable: bool =
 def int64(versions: str = "0+", *, default: object = REQUIRED, ignorable: bool = False, tag: int | None = None) -> int:
     """Eight bytes, signed, big-endian."""
     return cast("int", Field("int64", versions, default, ignorable, tag))
+
+
+def float64(versions: str = "0+") -> float:
+    """Eight bytes, a double, big-endian."""
+    return cast("float", Field("float64", versions, REQUIRED, False, None))
 
 
 @overload
@@ -196,19 +206,34 @@ def array(
     return cast("list[T] | None", Field("array", versions, [], ignorable, tag, nullable, inner))
 
 
-def struct(element: type[T], versions: str = "0+", *, ignorable: bool = False, tag: int | None = None) -> T:
-    """A structure inside a structure.
+@overload
+def struct(element: type[T], versions: str = "0+", *, ignorable: bool = False, tag: int | None = None) -> T: ...
+@overload
+def struct(
+    element: type[T], versions: str = "0+", *, nullable: str, ignorable: bool = False, tag: int | None = None
+) -> T | None: ...
+def struct(
+    element: type[T],
+    versions: str = "0+",
+    *,
+    nullable: str = "none",
+    ignorable: bool = False,
+    tag: int | None = None,
+) -> T | None:
+    """A structure inside a structure; one that may be null is null by default and has a byte before it (KIP-893).
 
-    Its default is one shared object with the defaults of all its fields, which refuses assignment: put a new object in
-    its place.
+    The default of any other is one shared object with the defaults of all its fields, which refuses assignment: put a
+    new object in its place.
     """
     inner: Any = element
-    return cast("T", Field("struct", versions, inner.__default__(), ignorable, tag, "none", inner))
+    default = inner.__default__() if nullable == "none" else None
+    return cast("T | None", Field("struct", versions, default, ignorable, tag, nullable, inner))
 
 
 # To a checker array, struct and uuid are no field specifiers but plain default values: such fields always have one.
 @dataclass_transform(
-    kw_only_default=True, field_specifiers=(boolean, int8, int16, int32, int64, string, binary, records)
+    kw_only_default=True,
+    field_specifiers=(boolean, int8, int16, uint16, int32, int64, float64, string, binary, records),
 )
 class StructType(type):
     """Turns the declared fields into slots."""

@@ -54,10 +54,22 @@ def encode_uvarint(value: int) -> bytes:
     return bytes(encoded)
 
 
-def append_varint(out: bytearray, value: int) -> None:
-    """Append a signed value, zigzag-folded; a varint and a varlong of the same value look alike."""
-    folded = value << 1 if value >= 0 else ~(value << 1)
-    while folded > 0x7F:
-        out.append(folded & 0x7F | 0x80)
-        folded >>= 7
-    out.append(folded)
+def encode_varint(value: int) -> bytes:
+    """Encode a signed value, zigzag-folded; a varint and a varlong of the same value look alike."""
+    return encode_uvarint(value << 1 if value >= 0 else ~(value << 1))
+
+
+class _Varints(dict[int, bytes]):
+    """What `encode_varint` makes of each value; the small ones, which are nearly all, are made once."""
+
+    def __missing__(self, value: int) -> bytes:
+        encoded = encode_varint(value)
+        if -1 <= value < _KEPT_VALUES_MAX:
+            self[value] = encoded
+        return encoded
+
+
+_KEPT_VALUES_MAX = 4096
+
+VARINTS = _Varints()
+"""`VARINTS[value]` is `encode_varint(value)`: a record of two fields has six of them."""

@@ -1,7 +1,7 @@
 """The small files that describe one log directory as a whole, in Kafka's formats.
 
 - `recovery-point-offset-checkpoint`: below which offset each log is known to be on disk; recovery starts there.
-- `log-start-offset-checkpoint`: log starts that delete-records moved into a segment.
+- `log-start-offset-checkpoint`: where logs begin from whose front records were deleted.
 - `replication-offset-checkpoint`: high watermarks.
 - `.kafka_cleanshutdown`: there only while nothing has been written since a clean stop.
 

@@ -42,8 +42,13 @@ class CachedFile:
         return fd if fd >= 0 else self._cache.open(self)
 
     def create(self) -> int:
-        """Makes the file where it does not exist and returns its descriptor."""
+        """Makes the file, empty whatever was there before, and returns its descriptor."""
+        assert self.fd < 0, self.path
         return self._cache.open(self, create=True)
+
+    def at(self, path: str) -> CachedFile:
+        """Another file of the same cache."""
+        return CachedFile(self._cache, path)
 
     def pin(self) -> None:
         self.pins += 1
@@ -58,11 +63,6 @@ class CachedFile:
         """Closes the descriptor; a later use opens it again. A pinned file stays open."""
         if not self.pins:
             self._cache.close(self)
-
-    def remove(self) -> None:
-        """Deletes the file; what has it pinned can read it to the end."""
-        self.detach()
-        self.filesystem.unlink(self.path)
 
     def detach(self) -> None:
         """Gets ready for the file's deletion: open while something has it pinned, closed from then on."""
@@ -92,7 +92,7 @@ class DescriptorCache:
             return file.fd
         if len(self._open) >= self.descriptors_max:
             self._make_room()
-        file.fd = self.filesystem.create(file.path) if create else self.filesystem.open(file.path)
+        file.fd = self.filesystem.create(file.path, empty=True) if create else self.filesystem.open(file.path)
         file.used = True
         self._open[file] = None
         return file.fd

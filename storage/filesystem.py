@@ -27,9 +27,10 @@ class Filesystem:
         """Opens an existing file for reading and writing."""
         return os.open(path, os.O_RDWR | os.O_CLOEXEC)
 
-    def create(self, path: str) -> int:
-        """Opens a file for reading and writing, made empty where it does not exist and kept as it is where it does."""
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    def create(self, path: str, *, empty: bool = False) -> int:
+        """Opens a file for reading and writing, made where it does not exist; one that does is emptied if asked to."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        return os.open(path, flags | os.O_TRUNC if empty else flags, 0o644)
 
     def close(self, fd: int) -> None:
         os.close(fd)
@@ -69,6 +70,15 @@ class Filesystem:
 
     # Paths
 
+    def modified_ms(self, path: str) -> int:
+        """When the content of a file was last changed, in ms since 1970."""
+        return os.stat(path).st_mtime_ns // 1_000_000
+
+    def usage(self, path: str) -> tuple[int, int]:
+        """Bytes of the volume that a directory is in, and how many of them may still be used."""
+        volume = os.statvfs(path)
+        return volume.f_blocks * volume.f_frsize, volume.f_bavail * volume.f_frsize
+
     def exists(self, path: str) -> bool:
         return os.path.exists(path)
 
@@ -88,9 +98,12 @@ class Filesystem:
         with os.scandir(path) as entries:
             return sorted(entry.name for entry in entries if entry.is_dir())
 
-    def mkdir(self, path: str) -> None:
-        """Makes one directory; FileExistsError where there is one."""
-        os.mkdir(path)
+    def mkdir(self, path: str, *, apart: bool = False) -> None:
+        """Makes one directory, as asked for away from others (`Platform.mkdir_apart`); FileExistsError where it is."""
+        if apart:
+            self.platform.mkdir_apart(path)
+        else:
+            os.mkdir(path)
 
     def make_directories(self, path: str) -> None:
         """Makes a directory and its parents where they do not exist."""
@@ -151,9 +164,8 @@ class Filesystem:
 
     def write_file(self, path: str, parts: Iterable[bytes | bytearray | memoryview], *, sync: bool = True) -> None:
         """Makes or replaces a file in place; after a crash it may hold anything. ENOSPC leaves it short."""
-        fd = self.create(path)
+        fd = self.create(path, empty=True)
         try:
-            self.truncate(fd, 0)
             position = 0
             for part in parts:
                 position += self.write_fully(fd, part, position)

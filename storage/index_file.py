@@ -5,6 +5,9 @@ An append so costs no system call, the memory is a bounded 2 KB per index howeve
 the newest entries, where consumers read, touches no file. A lookup further back is a binary search by pread: up to ten
 of them, some 20 µs, for readers of old data. What a crash takes from the buffer is rebuilt by
 recovery, as it would be from Kafka's unsynced map.
+
+The file is made when something is to be written to it: a new partition, of which there may be thousands at a time, has
+none.
 """
 
 from __future__ import annotations
@@ -25,18 +28,27 @@ _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 class IndexFile:
     """A sorted array of entries; positions in it are counted in entries."""
 
-    __slots__ = ("_buffer", "_entry", "_on_file", "_unsynced", "file")
+    __slots__ = ("_buffer", "_entry", "_on_file", "_unsynced", "count", "file", "is_made")
 
-    def __init__(self, file: CachedFile, entry: struct.Struct, size_bytes: int) -> None:
+    def __init__(self, file: CachedFile, entry: struct.Struct, size_bytes: int | None) -> None:
+        """`size_bytes` is what the file has at present, None where there is none."""
         self.file = file
+        self.is_made = size_bytes is not None
+        """Whether the file exists."""
+        self.count = (size_bytes or 0) // entry.size
+        """How many entries there are; each append to a log asks."""
         self._entry = entry
-        self._on_file = size_bytes // entry.size
+        self._on_file = self.count
         self._buffer = bytearray()
         self._unsynced = False
 
     def __len__(self) -> int:
-        """How many entries there are."""
-        return self._on_file + len(self._buffer) // self._entry.size
+        return self.count
+
+    @property
+    def size_bytes(self) -> int:
+        """How much of the file is made of entries, which stay there as they are until the log is cut."""
+        return self._on_file * self._entry.size
 
     @property
     def buffered(self) -> bool:
@@ -52,6 +64,7 @@ class IndexFile:
         """Adds an entry; where the disk is full it waits in memory."""
         buffer = self._buffer
         buffer += self._entry.pack(*fields)
+        self.count += 1
         self._unsynced = True
         if len(buffer) >= ENTRIES_BUFFERED_MAX * self._entry.size:
             self.write_out_if_room()
@@ -80,7 +93,8 @@ class IndexFile:
         return first + bisect_right(starts, key, key=lambda start: entry.unpack_from(block, start)[field])
 
     def truncate(self, count: int) -> None:
-        """Keeps the first `count` entries. Raises OSError."""
+        """Keeps the first `count` entries, of which there are as many. Raises OSError."""
+        self.count = count
         if count < self._on_file:
             file = self.file
             self._buffer.clear()
@@ -91,16 +105,20 @@ class IndexFile:
             del self._buffer[(count - self._on_file) * self._entry.size :]
 
     def clear(self) -> None:
-        """Makes the file anew, empty, whatever it was. Raises OSError."""
+        """Forgets all entries; a file that there is becomes empty, whatever it was. Raises OSError."""
         self._buffer.clear()
-        self._on_file = 0
+        self._on_file = self.count = 0
         self._unsynced = True
-        self.file.filesystem.truncate(self.file.create(), 0)
+        if self.is_made:
+            self.file.filesystem.truncate(self.file.descriptor(), 0)
 
     def write_out(self) -> None:
-        """Moves what is buffered to the file. Raises OSError, after which it is still buffered."""
+        """Moves what is buffered to the file, which exists then. Raises OSError, after which it is still buffered."""
+        file = self.file
+        if not self.is_made:
+            file.create()
+            self.is_made = True
         if self._buffer:
-            file = self.file
             size = self._entry.size
             # A copy, since whoever keeps the error of a failed write would keep a view, and the buffer from growing.
             file.filesystem.write_fully(file.descriptor(), bytes(self._buffer), self._on_file * size)
@@ -114,6 +132,16 @@ class IndexFile:
         except OSError as error:
             if error.errno not in _DISK_FULL:
                 raise
+
+    def sync(self) -> None:
+        """Makes what the file has durable, here and now. Raises OSError."""
+        if self.is_made:
+            self.file.filesystem.fdatasync(self.file.descriptor())
+        self.synced()
+
+    def replaced(self) -> None:
+        """Notes that the file is another one with the same entries, which need not be durable."""
+        self._unsynced = True
 
     def synced(self) -> None:
         """Notes that the file is durable."""

@@ -51,7 +51,8 @@ UNDEFINED = EpochEnd(UNDEFINED_EPOCH, UNDEFINED_OFFSET)
 class LeaderEpochs:
     """The leader epochs of one log, in memory and in its directory.
 
-    Methods that change something write the file first: after an OSError the epochs are what they were.
+    Methods that change something write the file first: after an OSError the epochs are what they were. Only what is
+    forgotten from the start on stays in the file until the next write, since each start of the broker forgets it again.
     """
 
     __slots__ = ("_directory", "_entries", "_filesystem", "_synced", "_written", "damaged")
@@ -82,6 +83,10 @@ class LeaderEpochs:
             epochs = cls(directory, filesystem)
             epochs.damaged = True
             return epochs
+
+    def follow(self, directory: str) -> None:
+        """Goes on with the file of another directory, which holds the same entries."""
+        self._directory = directory
 
     @property
     def entries(self) -> tuple[EpochStart, ...]:
@@ -152,7 +157,7 @@ class LeaderEpochs:
         index = bisect.bisect_right(entries, offset, key=_start_offset) - 1
         if index < 0 or (index == 0 and entries[0].start_offset == offset):
             return
-        self._write((EpochStart(entries[index].epoch, offset), *entries[index + 1 :]))
+        self._entries = (EpochStart(entries[index].epoch, offset), *entries[index + 1 :])
 
     def replace(self, entries: Iterable[EpochStart]) -> None:
         """Takes over the epochs that recovery found in the batches."""

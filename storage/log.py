@@ -7,7 +7,7 @@ OSError for the disk and KafkaError for the client. The high watermark is not th
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from protocol.errors import ErrorCode, KafkaError
@@ -30,10 +30,11 @@ from .log_flush import Flush
 from .producer_replay import reload_producers
 from .producer_snapshot import ProducerSnapshots
 from .producer_state import ProducerStateManager
+from .retention import Reason, plan_deletion
 from .segment import Segment
 from .timestamp_search import NOT_FOUND, Steps, TimestampAndOffset, at_once, first_at_or_after, first_with_largest
 
-__all__ = ["AppendResult", "Log", "Steps", "TimestampAndOffset"]
+__all__ = ["AppendResult", "Expired", "Log", "Steps", "TimestampAndOffset"]
 
 
 class AppendResult(NamedTuple):
@@ -46,6 +47,14 @@ class AppendResult(NamedTuple):
     log_start_offset: int
     duplicate: bool
     """The batch was in the log already, under these offsets: nothing was written."""
+
+
+class Expired(NamedTuple):
+    """Segments that are no longer in their log, and the reason for each; `size_bytes` is what they hold together."""
+
+    segments: list[Segment]
+    reasons: list[Reason]
+    size_bytes: int
 
 
 class Log:
@@ -87,6 +96,9 @@ class Log:
         self._truncations = 0
         self._changed = False
         self._names_unsynced = True
+        # The log directory that a move has taken it from: a power loss must not bring it back there.
+        self._moved_from: str | None = None
+        self._flushes: set[Flush] = set()
 
     @classmethod
     def create(
@@ -101,7 +113,7 @@ class Log:
         descriptors: DescriptorCache | None = None,
     ) -> Log:
         """Makes an empty log in a directory that exists and holds no log yet."""
-        descriptors = descriptors or DescriptorCache(filesystem)
+        descriptors = DescriptorCache(filesystem) if descriptors is None else descriptors
         return cls(
             directory,
             topic,
@@ -140,9 +152,12 @@ class Log:
         anew, and what lies above `recovery_point` is not taken for durable.
         Raises OSError, KafkaError (CORRUPT_MESSAGE) where a batch header is damaged, CorruptCheckpoint.
         """
-        descriptors = descriptors or DescriptorCache(filesystem)
+        descriptors = DescriptorCache(filesystem) if descriptors is None else descriptors
         file_sizes = dict(filesystem.list_files(directory))
         segments = open_segments(descriptors, directory, config, now_ms, file_sizes)
+        while len(segments) > 1 and segments[1].base_offset <= log_start_offset:
+            # A crash came between their deletion and its files; with gaps in between they would pass for a torn log.
+            segments.pop(0).remove()
         if not segments:
             segments = [Segment.create(descriptors, directory, log_start_offset, config, now_ms)]
         log = cls(
@@ -268,7 +283,7 @@ class Log:
         active.finish()
         self.segments.append(segment)
         self._active = segment
-        self._names_unsynced = True
+        self._changed = self._names_unsynced = True
         return segment
 
     def _segment_index(self, offset: int) -> int:
@@ -326,22 +341,51 @@ class Log:
         reload_producers(self.producers, self.snapshots, self.segments, self.log_end_offset)
         self._changed = True
 
-    def delete_records(self, offset: int) -> None:
-        """Moves the start of the log up to an offset and deletes the segments wholly before it.
+    # Deleting from the front
 
-        Raises KafkaError (OFFSET_OUT_OF_RANGE) for one above the log's end; one below its start has no effect. After an
-        OSError the same call again does the rest.
+    def delete_records(self, offset: int) -> list[Segment]:
+        """Moves the start of the log up to an offset, and takes out and returns the segments wholly before it.
+
+        Their files are there until `Segment.mark_deleted`: the start has to be on disk first, or what was deleted would
+        come back. Raises KafkaError (OFFSET_OUT_OF_RANGE) for an offset above the log's end, OSError.
         """
         if offset > self.log_end_offset:
             raise self._out_of_range(offset)
-        if offset < self.log_start_offset:
-            return
-        self.log_start_offset = offset
-        # First, since it needs no room: on a full disk this is what makes some.
-        while len(self.segments) > 1 and self.segments[1].base_offset <= offset:
-            self.segments.pop(0).remove()
-        self.leader_epochs.truncate_from_start(offset)
-        self.snapshots.retain(segment.base_offset for segment in self.segments)
+        start_offset = max(offset, self.log_start_offset)
+        count = self._segment_index(start_offset)
+        if count:
+            # First, since it may fail: segments that are no longer in the log and not returned would stay on disk.
+            self.snapshots.retain(segment.base_offset for segment in self.segments[count:])
+        self.log_start_offset = start_offset
+        removed = self.segments[:count]
+        del self.segments[:count]
+        self.leader_epochs.truncate_from_start(start_offset)
+        for segment in removed:
+            segment.detach()
+        return removed
+
+    def expire(self, now_ms: int, high_watermark: int) -> Expired | None:
+        """`delete_records` for what retention wants deleted; None where that is nothing. Raises OSError."""
+        reasons = plan_deletion(
+            self.segments,
+            self.config,
+            log_start_offset=self.log_start_offset,
+            log_end_offset=self.log_end_offset,
+            high_watermark=high_watermark,
+            now_ms=now_ms,
+        )
+        if reasons and len(reasons) == len(self.segments):
+            try:
+                self._roll(now_ms)
+            except OSError:
+                # The disk may be full: then the older ones make room, and the next round is for this one.
+                if len(reasons) == 1:
+                    raise
+                reasons.pop()
+        if not reasons:
+            return None
+        segments = self.delete_records(self.segments[len(reasons)].base_offset)
+        return Expired(segments, reasons, sum(segment.size_bytes for segment in segments))
 
     # Durability and end
 
@@ -369,8 +413,29 @@ class Log:
             if (segment is not active and segment.has_unsynced_indexes)
             or (segment.base_offset < end_offset and self.recovery_point < end_offset)
         ]
-        directory = self.directory if self._names_unsynced else None
-        return Flush(self.filesystem, self.leader_epochs, segments, active, end_offset, directory, self._truncations)
+        directories = [self.directory] if self._names_unsynced else []
+        if self._moved_from is not None:
+            directories.append(self._moved_from)
+        return Flush(
+            self.filesystem,
+            self.leader_epochs,
+            segments,
+            active,
+            end_offset,
+            directories,
+            self._truncations,
+            self._flushes,
+        )
+
+    @property
+    def is_flushing(self) -> bool:
+        """Whether a flush is under way, which knows the log's files and its directory by their names."""
+        return bool(self._flushes)
+
+    @property
+    def truncations(self) -> int:
+        """How often the log was cut: what was copied of it before may no longer be what it holds."""
+        return self._truncations
 
     def end_flush(self, flush: Flush) -> None:
         """Moves the recovery point up to where a flush that has been synced reached."""
@@ -378,6 +443,7 @@ class Log:
         if flush.truncations == self._truncations:
             flush.synced()
             self.recovery_point = max(self.recovery_point, flush.end_offset)
+            self._moved_from = None
             if flush.active is self._active:
                 self._names_unsynced = False
 
@@ -396,6 +462,7 @@ class Log:
 
         Raises OSError, also where the disk is full: the stop is not a clean one then.
         """
+        self._names_unsynced = True  # The index files may have been made since the last flush.
         self._active.finish()
         self._active.write_out_indexes()
         self.snapshots.take(self.producers, self.log_end_offset)
@@ -411,6 +478,36 @@ class Log:
         """Closes the files as they are: the log directory is offline, or its crash is being played."""
         for segment in self.segments:
             segment.close()
+
+    def take_over(self, directory: str, retired: str, recovery_point: int, snapshots: Iterable[int]) -> None:
+        """Goes on with the copy of its files in a directory that is in another log directory.
+
+        Its own directory is called `retired` by now. Everything before `recovery_point` is durable in the copy, and
+        what the next flush has to sync is all that follows. `snapshots` are the offsets of those that the copy has. No
+        flush may be under way.
+        """
+        for segment in self.segments:
+            segment.take_over(directory, retired)
+        for segment in self.segments[self._segment_index(recovery_point - 1) :]:
+            for index in segment.indexes:
+                index.replaced()
+        self._names_unsynced = True
+        self._moved_from = retired.rpartition("/")[0]
+        self.recovery_point = recovery_point
+        self._follow(directory)
+        self.snapshots.follow(directory, snapshots)
+
+    def rename(self, directory: str) -> None:
+        """Renames the directory within its log directory; no flush may be under way. Raises OSError."""
+        self.filesystem.rename(self.directory, directory)
+        for segment in self.segments:
+            segment.follow(directory)
+        self._follow(directory)
+
+    def _follow(self, directory: str) -> None:
+        self.directory = directory
+        self.leader_epochs.follow(directory)
+        self.snapshots.follow(directory)
 
     def delete(self) -> None:
         """Deletes the log and its directory; spans that are being sent stay readable."""
@@ -428,7 +525,7 @@ class Log:
         self.filesystem.rename(self.directory, target)
         self.directory = target
         for segment in self.segments:
-            segment.detach(target)
+            segment.move(target)
         return target
 
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from . import offset_index, time_index
 from .descriptors import DescriptorCache
 from .log_config import LogConfig
-from .segment import INDEX_SUFFIXES, LOG_SUFFIX, TRANSACTION_INDEX_SUFFIX, Segment, file_prefix
+from .segment import DELETED_SUFFIX, INDEX_SUFFIXES, LOG_SUFFIX, TRANSACTION_INDEX_SUFFIX, Segment, file_prefix
 
 # What a crash leaves of files that were being replaced or deleted, by Kafka or by us.
-_LEFTOVER_SUFFIXES = (".tmp", ".deleted", ".cleaned")
+_LEFTOVER_SUFFIXES = (".tmp", DELETED_SUFFIX, ".cleaned")
 _OFFSET_DIGITS = 20
 
 logger = logging.getLogger(__name__)
@@ -58,11 +58,13 @@ def mend_indexes(segments: Sequence[Segment], file_sizes: Mapping[str, int]) -> 
 
 
 def _sizes_hold(segment: Segment, file_sizes: Mapping[str, int]) -> bool:
-    """Whether both index files are there, of a size that indexes have."""
+    """Whether both index files are there, of a size that indexes have; an empty segment has nothing in them."""
     prefix = file_prefix(segment.base_offset)
     offsets_bytes = file_sizes.get(prefix + offset_index.SUFFIX)
     times_bytes = file_sizes.get(prefix + time_index.SUFFIX)
-    if offsets_bytes is None or times_bytes is None or (segment.size_bytes and not times_bytes):
+    if not segment.size_bytes:
+        return not offsets_bytes and not times_bytes
+    if offsets_bytes is None or not times_bytes:
         return False  # A segment that was closed has at least its largest timestamp in it.
     return offsets_bytes % offset_index.ENTRY.size == 0 and times_bytes % time_index.ENTRY.size == 0
 

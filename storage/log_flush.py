@@ -19,11 +19,12 @@ class Flush:
     """The files of a log that have to be synced before everything below `end_offset` survives a power loss."""
 
     __slots__ = (
-        "_directory",
+        "_directories",
         "_files",
         "_filesystem",
         "_indexes",
         "_leader_epochs",
+        "_running",
         "active",
         "end_offset",
         "truncations",
@@ -36,21 +37,24 @@ class Flush:
         segments: Sequence[Segment],
         active: Segment,
         end_offset: int,
-        directory: str | None,
+        directories: Sequence[str],
         truncations: int,
+        running: set[Flush],
     ) -> None:
-        """`segments` are those with something unsynced, `directory` is one that has new names in it.
+        """`segments` are those with something unsynced, `directories` have new names in them.
 
-        Raises OSError, after which nothing is pinned.
+        It is among the `running` ones until it is released. Raises OSError, after which nothing is pinned.
         """
         self._filesystem = filesystem
         self._leader_epochs = leader_epochs
-        self._directory = directory
+        self._directories = directories
         self._files: list[tuple[CachedFile, int]] = []
         self._indexes: list[IndexFile] = []
         self.active = active
         self.end_offset = end_offset
         self.truncations = truncations
+        self._running = running
+        running.add(self)
         try:
             for segment in segments:
                 self._add_segment(segment)
@@ -65,7 +69,7 @@ class Flush:
             self._indexes += segment.indexes
         for index in segment.indexes:
             # An index with entries in memory still grows, and is made anew after a crash.
-            if index.unsynced and not index.buffered:
+            if index.is_made and index.unsynced and not index.buffered:
                 self._add(index.file)
 
     def _add(self, file: CachedFile) -> None:
@@ -79,9 +83,9 @@ class Flush:
         self._leader_epochs.flush()
         for _, fd in self._files:
             self._filesystem.fdatasync(fd)
-        if self._directory is not None:
-            partition_metadata.sync(self._directory, self._filesystem)
-            self._filesystem.fsync_directory(self._directory)
+        for directory in self._directories:
+            partition_metadata.sync(directory, self._filesystem)
+            self._filesystem.fsync_directory(directory)
 
     def synced(self) -> None:
         """Notes that the indexes of the finished segments need no further sync."""
@@ -93,3 +97,4 @@ class Flush:
         for file, _ in self._files:
             file.unpin()
         self._files = []
+        self._running.discard(self)

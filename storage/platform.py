@@ -16,6 +16,12 @@ from typing import Protocol
 _PORTABLE_SENDFILE_BYTES_MAX = 256 * 1024
 # struct flock of 64-bit Linux: l_type, l_whence, l_start, l_len, l_pid.
 _FLOCK = struct.Struct("@hhqqi4x")
+# FS_IOC_GETFLAGS and FS_IOC_SETFLAGS of <linux/fs.h>, whose size says long and which carry 32 bits; and the flag that
+# `chattr +T` sets.
+_GET_FLAGS = 2 << 30 | struct.calcsize("@l") << 16 | ord("f") << 8 | 1
+_SET_FLAGS = 1 << 30 | struct.calcsize("@l") << 16 | ord("f") << 8 | 2
+_FLAGS = struct.Struct("@I4x")
+_TOP_DIRECTORY = 0x0002_0000
 
 
 class Platform(Protocol):
@@ -39,6 +45,10 @@ class Platform(Protocol):
         """Takes an exclusive lock that lives as long as the descriptor; BlockingIOError where another holds it."""
         ...
 
+    def mkdir_apart(self, path: str) -> None:
+        """Makes a directory away from those beside it on the disk, where that can be had; next ones go where it is."""
+        ...
+
 
 class LinuxPlatform:
     """The calls as Linux has them."""
@@ -59,6 +69,32 @@ class LinuxPlatform:
         except PermissionError as error:  # POSIX allows EACCES as well as EAGAIN for "held by another".
             raise BlockingIOError(error.errno, error.strerror) from error
 
+    def mkdir_apart(self, path: str) -> None:
+        # ext4 puts what is in a directory into as few block groups as it can; directories in one that is marked as the
+        # top of a hierarchy begin in the emptiest group there is. XFS does the like by itself.
+        fd = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            is_marked = _mark_top(fd, True)
+            try:
+                os.mkdir(path)
+            finally:
+                if is_marked:
+                    _mark_top(fd, False)
+        finally:
+            os.close(fd)
+
+
+def _mark_top(fd: int, top: bool) -> bool:
+    """Sets or clears the mark of an open directory; False where it is so already, or the file system knows none."""
+    try:
+        (flags,) = _FLAGS.unpack(fcntl.ioctl(fd, _GET_FLAGS, bytes(_FLAGS.size)))
+        if bool(flags & _TOP_DIRECTORY) is top:
+            return False
+        fcntl.ioctl(fd, _SET_FLAGS, _FLAGS.pack(flags ^ _TOP_DIRECTORY))
+    except OSError:
+        return False
+    return True
+
 
 class PortablePlatform:
     """The same with nothing but POSIX; copies through user space where Linux does not."""
@@ -73,6 +109,9 @@ class PortablePlatform:
 
     def lock(self, fd: int) -> None:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def mkdir_apart(self, path: str) -> None:
+        os.mkdir(path)
 
 
 def detect() -> Platform:

@@ -135,6 +135,12 @@ class ProducerSnapshots:
         """Offset of the newest snapshot; -1 where there is none."""
         return self._offsets[-1] if self._offsets else NO_OFFSET
 
+    def follow(self, directory: str, offsets: Iterable[int] | None = None) -> None:
+        """Goes on with the files of another directory, which are the same; or with those at these offsets."""
+        self._directory = directory
+        if offsets is not None:
+            self._offsets = sorted(offsets)
+
     def take(self, producers: ProducerStateManager, offset: int, *, sync: bool = False) -> None:
         """Writes the state before `offset`, the log end; no effect where that snapshot exists. Raises OSError.
 

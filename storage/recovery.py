@@ -20,10 +20,7 @@ from .log import Log
 from .producer_replay import reload_producers, replay_batch
 from .producer_snapshot import ProducerSnapshots
 from .producer_state import ProducerStateManager
-from .segment import LOG_SUFFIX, RELATIVE_OFFSET_MAX, TRANSACTION_INDEX_SUFFIX, Segment
-
-DELETED_SUFFIX = ".deleted"
-"""What files of a removed segment are renamed with; they are deleted at the next start, as Kafka does."""
+from .segment import RELATIVE_OFFSET_MAX, Segment
 
 
 def recover(log: Log, recovery_point: int, descriptors: DescriptorCache, now_ms: int) -> tuple[Cut | None, int]:
@@ -187,9 +184,5 @@ def discard(directory: str, segments: list[Segment]) -> None:
     filesystem = segments[0].filesystem
     for segment in reversed(segments):
         segment.close()
-        paths = [file.path for file in segment.files]
-        paths.append(segment.file.path.removesuffix(LOG_SUFFIX) + TRANSACTION_INDEX_SUFFIX)
-        for path in paths:
-            if filesystem.exists(path):
-                filesystem.rename(path, path + DELETED_SUFFIX)
+        segment.mark_deleted()
     filesystem.fsync_directory(directory)

@@ -25,6 +25,9 @@ LOG_SUFFIX = ".log"
 TRANSACTION_INDEX_SUFFIX = ".txnindex"
 INDEX_SUFFIXES = (offset_index.SUFFIX, time_index.SUFFIX)
 
+DELETED_SUFFIX = ".deleted"
+"""What the names of a deleted segment's files end with until they are removed, by the next start at the latest."""
+
 RELATIVE_OFFSET_MAX = (1 << 31) - 1
 """How far a segment's last offset may lie above its base: indexes keep int32 offsets."""
 
@@ -47,10 +50,12 @@ class Segment:
         "_bytes_since_index_entry",
         "_created_ms",
         "_first_timestamp",
-        "_index_bytes_max",
         "_index_interval_bytes",
         "_largest",
+        "_offset_entries_max",
         "_positions",
+        "_roll_jitter_ms",
+        "_time_entries_max",
         "base_offset",
         "file",
         "filesystem",
@@ -78,13 +83,16 @@ class Segment:
         self.size_bytes = sizes.get(prefix + LOG_SUFFIX, 0)
         """Where the next batch goes."""
         self.offset_index = OffsetIndex(
-            CachedFile(descriptors, path + offset_index.SUFFIX), base_offset, sizes.get(prefix + offset_index.SUFFIX, 0)
+            CachedFile(descriptors, path + offset_index.SUFFIX), base_offset, sizes.get(prefix + offset_index.SUFFIX)
         )
         self.time_index = TimeIndex(
-            CachedFile(descriptors, path + time_index.SUFFIX), base_offset, sizes.get(prefix + time_index.SUFFIX, 0)
+            CachedFile(descriptors, path + time_index.SUFFIX), base_offset, sizes.get(prefix + time_index.SUFFIX)
         )
         self._index_interval_bytes = config.index_interval_bytes
-        self._index_bytes_max = config.segment_index_bytes
+        self._offset_entries_max = config.segment_index_bytes // offset_index.ENTRY.size
+        # One entry is kept free for the one that closing the segment adds.
+        self._time_entries_max = config.segment_index_bytes // time_index.ENTRY.size - 1
+        self._roll_jitter_ms = config.random_jitter_ms()
         self._bytes_since_index_entry = 0
         self._created_ms = now_ms
         self._first_timestamp: int | None = None
@@ -96,20 +104,14 @@ class Segment:
     def create(
         cls, descriptors: DescriptorCache, directory: str, base_offset: int, config: LogConfig, now_ms: int
     ) -> Segment:
-        """Makes a segment and its files, empty whatever was there before.
+        """Makes a segment and its file, empty whatever was there before; its indexes follow with their first entries.
 
         Leaves the descriptors alone until the first use, so that a thread may make logs by the thousand.
         """
         segment = cls(descriptors, directory, base_offset, config, now_ms)
         filesystem = segment.filesystem
         try:
-            for file in segment.files:
-                fd = filesystem.create(file.path)
-                try:
-                    if filesystem.size(fd):
-                        filesystem.truncate(fd, 0)
-                finally:
-                    filesystem.close(fd)
+            filesystem.close(filesystem.create(segment.file.path, empty=True))
         except OSError:
             # An empty segment that stays would hide what the one before it goes on to hold.
             segment.remove()
@@ -178,16 +180,10 @@ class Segment:
         age_ms = max_timestamp - first_timestamp if first_timestamp >= 0 else now_ms - self._created_ms
         return (
             size_bytes + batch_bytes > config.segment_bytes
-            or age_ms > config.segment_ms
+            or age_ms > config.segment_ms - self._roll_jitter_ms
             or last_offset - self.base_offset > RELATIVE_OFFSET_MAX
-            or self._is_index_full()
-        )
-
-    def _is_index_full(self) -> bool:
-        # One entry of the time index is kept free for the one that closing the segment adds.
-        return (
-            len(self.offset_index.entries) >= self._index_bytes_max // offset_index.ENTRY.size
-            or len(self.time_index.entries) >= self._index_bytes_max // time_index.ENTRY.size - 1
+            or self.offset_index.entries.count >= self._offset_entries_max
+            or self.time_index.entries.count >= self._time_entries_max
         )
 
     @property
@@ -205,6 +201,12 @@ class Segment:
         if self._largest is None:
             self._largest = self.time_index.last()
         return self._largest
+
+    @property
+    def newest_ms(self) -> int:
+        """Time in ms of the newest record, or of the file's last change where no record has one."""
+        timestamp = self.largest_timestamp.timestamp
+        return timestamp if timestamp >= 0 else self.filesystem.modified_ms(self.file.path)
 
     # Finding
 
@@ -232,6 +234,16 @@ class Segment:
             if last_offset >= offset:
                 return start
         return self.size_bytes
+
+    def end_offset_at(self, position: int) -> int:
+        """The offset after the last batch that ends at or before a position."""
+        end_offset = self.base_offset
+        known = self.offset_index.lookup_position(position).position
+        for _, end, base_offset, last_offset in walk_placements(self.file, known, self.size_bytes):
+            if end > position:
+                return base_offset
+            end_offset = last_offset + 1
+        return end_offset
 
     def read(self, offset: int, max_bytes: int, end_offset: int, min_one_message: bool) -> FileSpan | None:
         """Whole batches from the one that holds `offset` on, at most `max_bytes`, or one batch if that is allowed.
@@ -317,8 +329,7 @@ class Segment:
                 self.note_batch(position, header.size_bytes, header.last_offset, header.max_timestamp)
         self.finish()
         for index in self.indexes:
-            self.filesystem.fdatasync(index.file.descriptor())
-            index.synced()
+            index.sync()
 
     def _load_largest_timestamp(self) -> None:
         """Finds the largest timestamp again after a cut: that of the last entry, or of a batch behind it."""
@@ -333,13 +344,15 @@ class Segment:
         largest = self.largest_timestamp
         if largest.timestamp >= 0:
             self.time_index.append(largest.timestamp, largest.offset)
-        for index in self.indexes:
-            index.write_out_if_room()
+        if self.size_bytes:
+            for index in self.indexes:
+                index.write_out_if_room()
 
     def write_out_indexes(self) -> None:
-        """Writes what the indexes hold in memory to their files, not yet synced."""
-        for index in self.indexes:
-            index.write_out()
+        """Writes what the indexes hold in memory to their files, not yet synced; an empty segment needs none."""
+        if self.size_bytes:
+            for index in self.indexes:
+                index.write_out()
 
     def close(self) -> None:
         """Closes the descriptors that are not pinned."""
@@ -348,12 +361,51 @@ class Segment:
 
     def remove(self) -> None:
         """Deletes the files; a span that is being sent stays readable."""
-        for file in self.files:
-            file.remove()
-        self.filesystem.unlink(f"{self.file.path[: -len(LOG_SUFFIX)]}{TRANSACTION_INDEX_SUFFIX}")
+        self.detach()
+        self.unlink()
 
-    def detach(self, directory: str) -> None:
+    def detach(self) -> None:
+        """Gets ready for the deletion of the files: closed but for what is pinned, which can be read to the end."""
+        for file in self.files:
+            file.detach()
+
+    def mark_deleted(self) -> list[str]:
+        """Renames the files of a detached segment to what the next start removes; returns their new paths.
+
+        One that is gone is left out: the log's directory may have been renamed since. May be called from a thread.
+        """
+        deleted = []
+        for path in self._paths():
+            with contextlib.suppress(FileNotFoundError):
+                self.filesystem.rename(path, path + DELETED_SUFFIX)
+                deleted.append(path + DELETED_SUFFIX)
+        return deleted
+
+    def unlink(self) -> None:
+        """Removes the files of a detached segment; may be called from a thread."""
+        for path in self._paths():
+            self.filesystem.unlink(path)
+
+    def _paths(self) -> list[str]:
+        stem = self.file.path.removesuffix(LOG_SUFFIX)
+        return [stem + suffix for suffix in (LOG_SUFFIX, *INDEX_SUFFIXES, TRANSACTION_INDEX_SUFFIX)]
+
+    def move(self, directory: str) -> None:
         """Follows the rename of the directory to one that is about to be removed."""
+        self.follow(directory)
+        self.detach()
+
+    def follow(self, directory: str) -> None:
+        """Follows the rename of the directory."""
         for file in self.files:
             file.path = directory + file.path[file.path.rindex("/") :]
-            file.detach()
+
+    def take_over(self, directory: str, retired: str) -> None:
+        """Goes on with the files of another directory, which hold the same bytes; its own is now called `retired`.
+
+        What has an old file pinned, and so open, reads it to the end.
+        """
+        paths = [directory + file.path[file.path.rindex("/") :] for file in self.files]
+        old = self.files
+        self.move(retired)
+        self.file, self.offset_index.entries.file, self.time_index.entries.file = map(CachedFile.at, old, paths)

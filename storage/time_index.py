@@ -29,8 +29,8 @@ class TimeIndex:
 
     __slots__ = ("_base_offset", "_last_timestamp", "entries")
 
-    def __init__(self, file: CachedFile, base_offset: int, size_bytes: int = 0) -> None:
-        """`size_bytes` is what the file has at present."""
+    def __init__(self, file: CachedFile, base_offset: int, size_bytes: int | None = None) -> None:
+        """`size_bytes` is what the file has at present, None where there is none."""
         self.entries = IndexFile(file, ENTRY, size_bytes)
         self._base_offset = base_offset
         self._last_timestamp: int | None = None

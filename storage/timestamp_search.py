@@ -73,7 +73,8 @@ def first_with_largest(segment: Segment) -> Steps[TimestampAndOffset | None]:
 def _first_record(
     segment: Segment, start: int, timestamp_ms: int, start_offset: int
 ) -> Steps[TimestampAndOffset | None]:
-    segment.file.pin()  # between two steps the segment may be deleted
+    file = segment.file
+    file.pin()  # between two steps the segment may be deleted, or go on with another file
     try:
         for count, (position, header) in enumerate(segment.headers(start), 1):
             # One without records is what compaction leaves of a producer's last batch.
@@ -86,7 +87,7 @@ def _first_record(
                 yield
         return None
     finally:
-        segment.file.unpin()
+        file.unpin()
 
 
 def _first_in_batch(

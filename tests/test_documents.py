@@ -12,7 +12,7 @@ import pytest
 from docs.generate import out_of_date
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+DOCUMENTS = [ROOT / "README.md", ROOT / "examples" / "README.md", *(ROOT / "docs").rglob("*.md")]
 
 
 def test_generated_documents_are_up_to_date() -> None:
@@ -44,4 +44,4 @@ def test_first_steps_of_the_readme(bootstrap: str) -> None:
         timeout=60,
         check=False,
     )
-    assert (done.returncode, done.stdout) == (0, "b'hello'\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "0: 3 for Ada\n1: 1 for Grace\n2: 2 for Ada\n"), done.stderr

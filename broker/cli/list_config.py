@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import textwrap
 
-from ..config_table import SECTIONS, Property
+from ..config_entries import explain
+from ..config_table import SECTIONS
 from ..config_types import to_text
-from ..topic_config_table import TOPIC_SETTINGS
 
 _WIDTH = 100
 _INDENT = "    "
@@ -24,12 +24,3 @@ def list_config() -> str:
             lines += textwrap.wrap(explain(row), _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)
             lines.append("")
     return "\n".join(lines)
-
-
-def explain(row: Property) -> str:
-    """Return what the property is for, and the topic setting that it is the default of."""
-    for setting in TOPIC_SETTINGS.values():
-        if any(synonym.name == row.name for synonym in setting.synonyms):
-            waits = "" if setting.harmless is None else ", which is kept but not yet in force"
-            return f"{row.doc} Default of the topic setting {setting.name}{waits}."
-    return row.doc

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from . import serve
+from . import serve, wire
 
 HELP_WIDTH = 100
 EXIT_USAGE = 2
@@ -42,6 +42,7 @@ def main(arguments: Sequence[str] | None = None, *, version: str, started_ms: fl
     parser.add_argument("--version", action="version", version=f"ottla {version}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     serve.add_parser(commands)
+    wire.add_parser(commands)
     options = parser.parse_args(arguments, argparse.Namespace(started_ms=started_ms))
     try:
         exit_code: int = options.run(options)

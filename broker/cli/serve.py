@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import Config, StartupError
 from ..listeners import PORT_MAX
+from .wire_options import add_log_options, given_options, log_options
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
+
+    from ..wire.wire_log import WireLogOptions
 
 DEFAULT_HOST = "localhost"
 DEFAULT_PORT = 9092
@@ -51,6 +54,10 @@ def add_parser(commands: _SubParsersAction[Any]) -> None:
         dest="settings",
         help="set a property; may be repeated",
     )
+    parser.add_argument(
+        "--wire-log", metavar="FILE", help="write each request and response to a file, `-` for stdout, as a line"
+    )
+    add_log_options(parser, "wire-")
     parser.add_argument("--list-config", action="store_true", help="print every property and end")
     parser.set_defaults(run=run)
 
@@ -68,9 +75,10 @@ def run(options: argparse.Namespace) -> int:
             raise StartupError("--data-dir names no directory; leave it out for ./ottla-data.")
         if options.ephemeral and config.log_dirs:
             raise StartupError("--ephemeral removes its data at the end, so log.dirs cannot be given with it.")
+        wire_log = _wire_log(options)
         from ..main import run as run_broker
 
-        return run_broker(config, options.data_dir, options.ephemeral, options.started_ms)
+        return run_broker(config, options.data_dir, options.ephemeral, options.started_ms, wire_log)
     except StartupError as error:
         sys.stderr.write(f"ottla serve: {error}\n")
         return EXIT_CANNOT_START
@@ -89,6 +97,15 @@ def _load(file: str | None, assignments: Sequence[tuple[str, str]], host: str | 
     bracketed = f"[{host}]" if ":" in host and not host.startswith("[") else host
     settings["listeners"] = f"PLAINTEXT://{bracketed}:{DEFAULT_PORT if port is None else port}"
     return Config.load(file, settings)
+
+
+def _wire_log(options: argparse.Namespace) -> WireLogOptions | None:
+    """Return what shall be logged of requests; raises StartupError for an option that has no effect."""
+    if options.wire_log is not None:
+        return log_options(options, options.wire_log)
+    if given := given_options(options):
+        raise StartupError(f"--wire-{given[0]} says what --wire-log shows, which is not given.")
+    return None
 
 
 def _port(text: str) -> int:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from protocol.errors import ErrorCode, KafkaError
-from protocol.records import Record, build_batch
+from protocol.records import build_key_values
 
 from ..clock import Clock
 from ..core.result import Coordinator, Moment, Reply, Result, Ticket
@@ -206,9 +206,9 @@ class LedPartition(PartitionListener, Generic[ShardT]):
 
         Raises KafkaError with the caller's code where they are refused and nothing has to be set right.
         """
-        batch = build_batch([Record(i, now_ms, key, value) for i, (key, value) in enumerate(result.records)])
+        batch = build_key_values(result.records, now_ms)
         try:
-            appended = self.partition.append_as_leader(memoryview(batch), now_ms, ACKS_ALL)
+            appended = self.partition.append_as_leader(batch, now_ms, ACKS_ALL)
         except KafkaError as error:
             code = _CODES_OF_REFUSALS.get(error.code, error.code)
             self._services.refusals.warning("[%s] Records of the coordinator were refused: %s", self, error)

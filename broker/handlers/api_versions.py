@@ -11,7 +11,7 @@ features (KIP-584); 4 features may begin at 0 (KIP-1022).
 
 Omitted: features. None is reported, and the epoch of the finalized ones is unknown, since a client takes a feature as a
 promise: transaction.version 2 would have Java and franz-go use transactions v2, and metadata.version is about KRaft's
-own log, which is not here.
+own log, which is not here. UpdateFeatures says so of each.
 """
 
 from __future__ import annotations

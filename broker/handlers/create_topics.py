@@ -15,8 +15,9 @@ ids (KIP-516).
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from protocol.codec import encoder
 from protocol.errors import ErrorCode, KafkaError
 from protocol.messages.create_topics import (
     CreatableTopic,
@@ -26,10 +27,10 @@ from protocol.messages.create_topics import (
     CreateTopicsResponse,
 )
 
+from ..config_entries import topic_entries
 from ..core.controller.topic_creation import CreationResults, NewTopic
 from ..metadata.records import TopicRecord
 from ..security.acl import CLUSTER_NAME, AclOperation, ResourceType
-from ..topic_config import effective
 
 if TYPE_CHECKING:
     from ..context import RequestContext
@@ -87,23 +88,30 @@ def _created(ctx: RequestContext, name: str, record: TopicRecord, configs: _Effe
 
 
 class _EffectiveConfigs:
-    """The settings of a request's topics; topics with the same overrides share one list."""
+    """The settings of a request's topics; topics with the same overrides share one list, encoded once."""
 
     def __init__(self, ctx: RequestContext) -> None:
         self._config = ctx.broker.config
-        self._lists: dict[tuple[tuple[str, str], ...], list[CreatableTopicConfigs]] = {}
+        self._version = ctx.api_version
+        self._lists: dict[tuple[tuple[str, str], ...], list[CreatableTopicConfigs | bytes]] = {}
 
-    def of(self, record: TopicRecord) -> list[CreatableTopicConfigs]:
+    def of(self, record: TopicRecord) -> list[CreatableTopicConfigs | bytes]:
         key = tuple(record.configs.items())
         if key not in self._lists:
-            self._lists[key] = [
-                CreatableTopicConfigs(
-                    name=entry.name,
-                    value=None if entry.sensitive else entry.value,
-                    read_only=entry.read_only,
-                    config_source=entry.source,
-                    is_sensitive=entry.sensitive,
-                )
-                for entry in effective(record.configs, self._config)
-            ]
+            self._lists[key] = self._encoded(record)
         return self._lists[key]
+
+    def _encoded(self, record: TopicRecord) -> list[CreatableTopicConfigs | bytes]:
+        parts: list[Any] = []
+        encode = encoder(CreatableTopicConfigs, self._version)
+        for entry in topic_entries(record.configs, self._config):
+            config = CreatableTopicConfigs(
+                name=entry.name,
+                # What was set stands here as it came, as in Kafka; DescribeConfigs shows what it means.
+                value=record.configs.get(entry.name, entry.value),
+                read_only=entry.read_only,
+                config_source=entry.source,
+                is_sensitive=entry.sensitive,
+            )
+            encode(config, parts)
+        return parts

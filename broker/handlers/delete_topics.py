@@ -3,6 +3,7 @@
 Behaviour
 - Each topic has its own error; broker.core.controller.topic_deletion holds the rules.
 - It takes DELETE on the topic; who may not DESCRIBE it learns nothing of it.
+- An internal topic stays: INVALID_TOPIC_EXCEPTION, the code of all that is not done to them (Kafka deletes it).
 - delete.topic.enable=false: TOPIC_DELETION_DISABLED, before version 3 INVALID_REQUEST.
 - The answer comes when the topics are gone. After timeout_ms every topic is answered with REQUEST_TIMED_OUT, though it
   may be gone later; with 0 or less nothing is begun, as in Kafka.

@@ -10,8 +10,11 @@ Behaviour
 - Records are spans of segment files, never bytes in memory; the connection releases them.
 - Sessions (KIP-227): `broker.fetch_sessions`. A request overtaken by a later one of its session while it was parked
   gets INVALID_FETCH_SESSION_EPOCH.
-- read_committed ends at the last stable offset; aborted_transactions is empty then, else null.
-- A topic made again under its old name is another topic to whoever fetches by id: UNKNOWN_TOPIC_ID.
+- read_committed ends at the last stable offset; aborted_transactions is empty then, else null. (Kafka has null there,
+  too, where not even one batch fits into what is left.) An isolation level that there is not counts as
+  read_uncommitted; Kafka answers UNKNOWN_SERVER_ERROR.
+- A topic made again under its old name is another topic to whoever fetches by id: UNKNOWN_TOPIC_ID. (A session of
+  Kafka's goes by the name that the id once had: UNKNOWN_TOPIC_OR_PARTITION, or INCONSISTENT_TOPIC_ID.)
 - A replica id that is not ours to replicate to gets Kafka's answer: NOT_LEADER_OR_FOLLOWER, or UNKNOWN_LEADER_EPOCH if
   it knows the epoch; and it needs CLUSTER_ACTION in the place of READ.
 
@@ -43,7 +46,7 @@ from protocol.messages.fetch import (
 from ..context import RequestContext
 from ..fetch_reader import DOES_NOT_END_THE_WAIT, FetchReader, Reading, Row
 from ..fetch_sessions import FetchContext, FetchedPartition
-from ..partition import PartitionWatcher
+from ..partition import Partition, PartitionWatcher
 from .leader_hint import leader_hint
 
 _READ_COMMITTED = 1
@@ -130,6 +133,13 @@ class _Fetch(PartitionWatcher):
         if self._missing_bytes <= 0:
             self._missing_bytes = math.inf  # once is enough
             self._ctx.broker.delayed.wake(self)
+
+    def on_start_moved(self, partition: Partition) -> None:
+        for name_or_id in (partition.topic, partition.topic_id):
+            wanted = self._context.partitions.get((name_or_id, partition.index))
+            if wanted is not None and wanted.fetch_offset < partition.log_start_offset:
+                # It has records to read, if not enough, and must not sit out its time to learn that they are gone.
+                self._ctx.broker.delayed.wake(self)
 
     def complete(self) -> None:
         self._unwatch()

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ..context import RequestContext
 
 SEVERAL_KEYS_SINCE = 4
+_MESSAGE_OF_SUCCESS = "NONE"  # of a single key, as Kafka has it; among several it is empty
 SHARE_GROUPS_SINCE = 6
 
 
@@ -67,7 +68,7 @@ def _answer(ctx: RequestContext, key_type: int, keys: list[str]) -> FindCoordina
     [found] = coordinators
     return FindCoordinatorResponse(
         error_code=found.error_code,
-        error_message=found.error_message,
+        error_message=_MESSAGE_OF_SUCCESS if found.error_code == ErrorCode.NONE else found.error_message,
         node_id=found.node_id,
         host=found.host,
         port=found.port,
@@ -85,7 +86,7 @@ def _find(ctx: RequestContext, key_type: int, key: str) -> Coordinator:
             key=key, node_id=-1, host="", port=-1, error_code=error.code, error_message=error.message or None
         )
     host, port = address
-    return Coordinator(key=key, node_id=node_id, host=host, port=port, error_code=ErrorCode.NONE)
+    return Coordinator(key=key, node_id=node_id, host=host, port=port, error_code=ErrorCode.NONE, error_message="")
 
 
 def _node_of(ctx: RequestContext, key_type: int, key: str) -> int:

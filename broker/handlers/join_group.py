@@ -9,6 +9,12 @@ Behaviour
 - INVALID_SESSION_TIMEOUT outside group.min.session.timeout.ms and group.max.session.timeout.ms,
   INCONSISTENT_GROUP_PROTOCOL without a protocol that all others support, GROUP_MAX_SIZE_REACHED, UNKNOWN_MEMBER_ID,
   FENCED_INSTANCE_ID, INVALID_GROUP_ID.
+- What members say of themselves is opaque: nobody is refused because of it. Kafka answers UNKNOWN_SERVER_ERROR to a
+  consumer's subscription with a negative version, and keeps the member.
+- Between protocols that equally many members like best, the oldest member's; Kafka's choice follows from the hashes
+  of their names.
+- A protocol that is named twice counts once; in Kafka its group never gets beyond joining.
+- Of a member that asks again while it waits the earlier request gets REBALANCE_IN_PROGRESS; Kafka never answers it.
 - An error names the member id that the request came with; MEMBER_ID_REQUIRED the one to come back with.
 
 Versions: 1 rebalance_timeout_ms, which is the session timeout before (KIP-62); 4 MEMBER_ID_REQUIRED (KIP-394); 5 static

@@ -6,6 +6,7 @@ Behaviour
   the local log, which is all there is: as -2. -5 (v9, KIP-1005) and -6 (v11, KIP-1023) speak of tiered storage: none
   here, so offset -1 without an error. Older versions and other negative values: UNSUPPORTED_VERSION.
 - What is not found has timestamp -1 and offset -1, no error.
+- An isolation level that there is not counts as read_uncommitted; Kafka answers UNKNOWN_SERVER_ERROR.
 - A partition that comes twice gets INVALID_REQUEST, once.
 - `current_leader_epoch` (v4), if given, must be the leader's: FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH.
 - A timestamp is looked for on the disk, in steps of a millisecond or two between which others have their turn; a

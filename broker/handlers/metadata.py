@@ -1,7 +1,8 @@
 """Metadata (key 3), versions 0-13: the brokers, and where the partitions of topics are led.
 
 Behaviour
-- Answered from the current image. All topics are asked for by null, in v0 by an empty list, which means none later.
+- Answered from the current image; what is said of a topic is encoded once (broker.topic_descriptions). All topics are
+  asked for by null, in v0 by an empty list, which means none later.
 - A topic that is asked for by name and does not exist is created, if auto.create.topics.enable, the request and the
   client's rights (CREATE on the cluster or the topic) allow it. The answer comes when it can be used, with its leader;
   Kafka answers UNKNOWN_TOPIC_OR_PARTITION at first, which costs every client a round of its back-off.
@@ -9,6 +10,7 @@ Behaviour
 - It takes DESCRIBE on a topic: without it a named one is TOPIC_AUTHORIZATION_FAILED whether it exists or not, and
   "all topics" leaves it out.
 - If any topic is given by id all names are passed over, as in Kafka.
+- A topic without a name and an id is an INVALID_REQUEST; Kafka answers UNKNOWN_SERVER_ERROR.
 - The controller is the broker that was asked: every broker takes the requests meant for a controller.
 
 Versions: 1 controller_id, rack, is_internal; 2 cluster_id (KIP-78); 4 allow_auto_topic_creation; 5 offline_replicas
@@ -21,7 +23,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from protocol.errors import ErrorCode, KafkaError
 from protocol.messages.metadata import (
@@ -29,14 +31,13 @@ from protocol.messages.metadata import (
     MetadataRequestTopic,
     MetadataResponse,
     MetadataResponseBroker,
-    MetadataResponsePartition,
     MetadataResponseTopic,
 )
 from protocol.schema import ZERO_UUID
 
 from ..core.controller.topic_creation import FORBIDDEN_TOPIC, NewTopic
 from ..core.controller.topic_names import validate_topic_name
-from ..metadata.image import INTERNAL_TOPICS, NO_LEADER, PartitionImage, TopicImage
+from ..metadata.image import INTERNAL_TOPICS, TopicImage
 from ..security.acl import CLUSTER_NAME, AclOperation, ResourceType
 
 if TYPE_CHECKING:
@@ -49,17 +50,17 @@ def handle(ctx: RequestContext, request: MetadataRequest) -> MetadataResponse | 
     """Answer from the current image, at once unless a topic must be created."""
     asked = request.topics
     if asked is None or (ctx.api_version == 0 and not asked):
-        return _respond(ctx, request, _all_topics(ctx))
+        return _Answer(ctx, request).of_all_topics()
     if not all(_is_legal(ctx, topic) for topic in asked):
         return _refuse(ctx, asked)
     ids = dict.fromkeys(topic.topic_id for topic in asked if topic.topic_id != ZERO_UUID)
     if ids:
-        return _respond(ctx, request, _topics_by_id(ctx, ids))
+        return _Answer(ctx, request).of_ids(ids)
     names = list(dict.fromkeys(topic.name or "" for topic in asked))
     missing = _names_to_create(ctx, request, names)
     if missing:
         return ctx.broker.run(_create_and_respond(ctx, request, names, missing))
-    return _respond(ctx, request, _topics_by_name(ctx, names, {}))
+    return _Answer(ctx, request).of_names(names, {})
 
 
 def _is_legal(ctx: RequestContext, topic: MetadataRequestTopic) -> bool:
@@ -110,55 +111,81 @@ async def _create_and_respond(
         pass  # the topics are unknown as yet, and the client will ask again
     else:
         errors = {name: result.code for name, result in results.items() if isinstance(result, KafkaError)}
-    return _respond(ctx, request, _topics_by_name(ctx, names, errors))
+    return _Answer(ctx, request).of_names(names, errors)
 
 
-# --- topics --------------------------------------------------------------------------------------------------------
+# --- the answer ----------------------------------------------------------------------------------------------------
 
 
-def _all_topics(ctx: RequestContext) -> list[MetadataResponseTopic]:
-    describe = _Describer(ctx)
-    return [
-        describe.topic(topic)
-        for topic in ctx.broker.images.current.topics.values()
-        if ctx.authorize(AclOperation.DESCRIBE, ResourceType.TOPIC, topic.name)
-    ]
+class _Answer:
+    """Tells the client of one request of the image that is the current one now."""
 
+    def __init__(self, ctx: RequestContext, request: MetadataRequest) -> None:
+        self._ctx = ctx
+        self._request = request
+        self._image = ctx.broker.images.current
+        self._brokers = [
+            MetadataResponseBroker(node_id=broker.node_id, host=endpoint[0], port=endpoint[1], rack=broker.rack)
+            for broker in self._image.brokers.values()
+            if (endpoint := ctx.advertised(broker.node_id)) is not None
+        ]
+        reachable = frozenset(broker.node_id for broker in self._brokers)
+        self._view = ctx.broker.topic_descriptions.view(self._image, ctx.api_version, reachable)
 
-def _topics_by_id(ctx: RequestContext, ids: Iterable[bytes]) -> list[MetadataResponseTopic]:
-    describe = _Describer(ctx)
-    topics = ctx.broker.images.current.topics_by_id
-    answers = []
-    for topic_id in ids:
-        topic = topics.get(topic_id)
-        if topic is None:
-            answer = MetadataResponseTopic(error_code=ErrorCode.UNKNOWN_TOPIC_ID, name=None, topic_id=topic_id)
-        elif ctx.authorize(AclOperation.DESCRIBE, ResourceType.TOPIC, topic.name):
-            answer = describe.topic(topic)
-        else:  # the client knows the id, and shall not learn the name
-            code = ErrorCode.TOPIC_AUTHORIZATION_FAILED
-            answer = MetadataResponseTopic(error_code=code, name=None, topic_id=topic_id)
-        answers.append(answer)
-    return answers
+    def of_all_topics(self) -> MetadataResponse:
+        return self._of([self._topic(topic) for topic in self._image.topics.values() if self._may_see(topic.name)])
 
+    def of_ids(self, ids: Iterable[bytes]) -> MetadataResponse:
+        topics: list[MetadataResponseTopic | bytes] = []
+        for topic_id in ids:
+            topic = self._image.topics_by_id.get(topic_id)
+            if topic is not None and self._may_see(topic.name):
+                topics.append(self._topic(topic))
+                continue
+            # Who knows the id of a topic that is hidden from it shall not learn the name.
+            code = ErrorCode.UNKNOWN_TOPIC_ID if topic is None else ErrorCode.TOPIC_AUTHORIZATION_FAILED
+            topics.append(MetadataResponseTopic(error_code=code, name=None, topic_id=topic_id))
+        return self._of(topics)
 
-def _topics_by_name(
-    ctx: RequestContext, names: Iterable[str], creation_errors: Mapping[str, ErrorCode]
-) -> list[MetadataResponseTopic]:
-    describe = _Describer(ctx)
-    topics = ctx.broker.images.current.topics
-    answers = []
-    for name in names:
-        topic = topics.get(name)
-        if not ctx.authorize(AclOperation.DESCRIBE, ResourceType.TOPIC, name):
-            answer = MetadataResponseTopic(error_code=ErrorCode.TOPIC_AUTHORIZATION_FAILED, name=name)
-        elif topic is not None:
-            answer = describe.topic(topic)
-        else:
-            code = creation_errors.get(name) or _absence(name)
-            answer = MetadataResponseTopic(error_code=code, name=name, is_internal=name in INTERNAL_TOPICS)
-        answers.append(answer)
-    return answers
+    def of_names(self, names: Iterable[str], creation_errors: Mapping[str, ErrorCode]) -> MetadataResponse:
+        topics: list[MetadataResponseTopic | bytes] = []
+        for name in names:
+            topic = self._image.topics.get(name)
+            if not self._may_see(name):
+                topics.append(MetadataResponseTopic(error_code=ErrorCode.TOPIC_AUTHORIZATION_FAILED, name=name))
+            elif topic is not None:
+                topics.append(self._topic(topic))
+            else:
+                code = creation_errors.get(name) or _absence(name)
+                missing = MetadataResponseTopic(error_code=code, name=name, is_internal=name in INTERNAL_TOPICS)
+                topics.append(self._with_operations(missing, name))
+        return self._of(topics)
+
+    def _may_see(self, name: str) -> bool:
+        return self._ctx.authorize(AclOperation.DESCRIBE, ResourceType.TOPIC, name)
+
+    def _topic(self, topic: TopicImage) -> MetadataResponseTopic | bytes:
+        if self._request.include_topic_authorized_operations:
+            return self._with_operations(self._view.describe(topic), topic.name)
+        return self._view.encoded(topic)
+
+    def _with_operations(self, described: MetadataResponseTopic, name: str) -> MetadataResponseTopic:
+        if self._request.include_topic_authorized_operations:
+            described.topic_authorized_operations = self._ctx.authorized_operations(ResourceType.TOPIC, name)
+        return described
+
+    def _of(self, topics: list[MetadataResponseTopic | bytes]) -> MetadataResponse:
+        ctx = self._ctx
+        response = MetadataResponse(
+            brokers=self._brokers, cluster_id=self._image.cluster_id, controller_id=ctx.broker.node_id, topics=topics
+        )
+        if self._request.include_cluster_authorized_operations:
+            response.cluster_authorized_operations = (
+                ctx.authorized_operations(ResourceType.CLUSTER, CLUSTER_NAME)
+                if ctx.authorize(AclOperation.DESCRIBE, ResourceType.CLUSTER, CLUSTER_NAME)
+                else 0
+            )
+        return response
 
 
 def _absence(name: str) -> ErrorCode:
@@ -167,93 +194,3 @@ def _absence(name: str) -> ErrorCode:
     except KafkaError as error:
         return error.code
     return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-
-
-class _Placement(NamedTuple):
-    """What the partitions of one placement have in common."""
-
-    error: ErrorCode
-    leader: int
-    leader_epoch: int
-    replicas: list[int]
-    isr: list[int]
-    offline: list[int]
-
-
-class _Describer:
-    """Describes topics of the current image to the clients of one listener, in one version."""
-
-    def __init__(self, ctx: RequestContext) -> None:
-        self._image = ctx.broker.images.current
-        self._partitions = ctx.broker.partitions
-        self._node_id = ctx.broker.node_id
-        self._version = ctx.api_version
-        self._reachable = {node_id for node_id in self._image.brokers if ctx.advertised(node_id) is not None}
-        self._placements: dict[PartitionImage, _Placement] = {}
-
-    def topic(self, topic: TopicImage) -> MetadataResponseTopic:
-        return MetadataResponseTopic(
-            error_code=ErrorCode.NONE,
-            name=topic.name,
-            topic_id=topic.topic_id,
-            is_internal=topic.internal,
-            partitions=[self._partition(topic, index, image) for index, image in enumerate(topic.partitions)],
-        )
-
-    def _partition(self, topic: TopicImage, index: int, image: PartitionImage) -> MetadataResponsePartition:
-        placement = self._placements.get(image)
-        if placement is None:
-            gone = [node_id for node_id in image.replicas if node_id not in self._image.brokers]
-            placement = self._placements[image] = self._place(image, gone)
-        if self._partitions.absence(topic, index) is ErrorCode.KAFKA_STORAGE_ERROR:  # this broker's log has failed
-            placement = self._place(image, [*placement.offline, self._node_id])
-        return MetadataResponsePartition(
-            error_code=placement.error,
-            partition_index=index,
-            leader_id=placement.leader,
-            leader_epoch=placement.leader_epoch,
-            replica_nodes=placement.replicas,
-            isr_nodes=placement.isr,
-            offline_replicas=placement.offline,
-        )
-
-    def _place(self, image: PartitionImage, offline: list[int]) -> _Placement:
-        replicas, isr = list(image.replicas), list(image.isr)
-        leader, error = image.leader, ErrorCode.NONE
-        if leader not in self._image.brokers or leader in offline:
-            leader, error = NO_LEADER, ErrorCode.LEADER_NOT_AVAILABLE
-        elif leader not in self._reachable:
-            leader = NO_LEADER
-            error = ErrorCode.LISTENER_NOT_FOUND if self._version >= 6 else ErrorCode.LEADER_NOT_AVAILABLE
-        elif self._version == 0 and not self._reachable.issuperset(replicas):
-            # The oldest clients look every replica up among the brokers.
-            replicas = [node_id for node_id in replicas if node_id in self._reachable]
-            isr = [node_id for node_id in isr if node_id in self._reachable]
-            error = ErrorCode.REPLICA_NOT_AVAILABLE
-        return _Placement(error, leader, self._image.current_epoch(image), replicas, isr, offline)
-
-
-# --- the whole -----------------------------------------------------------------------------------------------------
-
-
-def _respond(ctx: RequestContext, request: MetadataRequest, topics: list[MetadataResponseTopic]) -> MetadataResponse:
-    image = ctx.broker.images.current
-    response = MetadataResponse(cluster_id=image.cluster_id, controller_id=ctx.broker.node_id, topics=topics)
-    for broker in image.brokers.values():
-        endpoint = ctx.advertised(broker.node_id)
-        if endpoint is not None:
-            host, port = endpoint
-            node = MetadataResponseBroker(node_id=broker.node_id, host=host, port=port, rack=broker.rack)
-            response.brokers.append(node)
-    if request.include_topic_authorized_operations:
-        for topic in topics:
-            if topic.name is not None and topic.error_code != ErrorCode.TOPIC_AUTHORIZATION_FAILED:
-                operations = ctx.authorized_operations(ResourceType.TOPIC, topic.name)
-                topic.topic_authorized_operations = operations
-    if request.include_cluster_authorized_operations:
-        response.cluster_authorized_operations = (
-            ctx.authorized_operations(ResourceType.CLUSTER, CLUSTER_NAME)
-            if ctx.authorize(AclOperation.DESCRIBE, ResourceType.CLUSTER, CLUSTER_NAME)
-            else 0
-        )
-    return response

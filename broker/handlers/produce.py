@@ -7,7 +7,9 @@ Behaviour
   (NOT_ENOUGH_REPLICAS); acks 0 gets no response, and on an error its connection is closed. Any other acks:
   INVALID_REQUIRED_ACKS.
 - A topic is never made: UNKNOWN_TOPIC_OR_PARTITION. An internal one takes records from Kafka's admin client only.
-- A partition that is there twice is appended once, with the records that came last, as in Kafka.
+- A partition that is there twice is appended once, with the records that came last, as in Kafka; which, however,
+  answers for the earlier ones if they are refused.
+- A partition without records is INVALID_RECORD; Kafka never answers such a request.
 - Transactional batches: without a transactional id the whole request gets TRANSACTIONAL_ID_AUTHORIZATION_FAILED, as
   in Kafka; with one, INVALID_PRODUCER_ID_MAPPING, what Kafka answers to a transactional id it does not know. There
   are no transactions to belong to, and a batch with the bit must not reach a log.
@@ -48,7 +50,17 @@ _ADMIN_CLIENT_ID = "__admin_client"
 _TOPIC_IDS_SINCE_VERSION = 13
 _LEADER_HINTS_SINCE_VERSION = 10
 _ZSTD_SINCE_VERSION = 7
-_ATTRIBUTES_LOW_BYTE = 22  # of a batch: codec and transactional bit
+_MAGIC_BYTE = 16  # of a batch, as is the next
+_MAGIC = 2
+_ATTRIBUTES_LOW_BYTE = 22  # codec and transactional bit
+_WITHOUT_LOG_START = (
+    ErrorCode.CORRUPT_MESSAGE,
+    ErrorCode.KAFKA_STORAGE_ERROR,
+    ErrorCode.MESSAGE_TOO_LARGE,
+    ErrorCode.NOT_LEADER_OR_FOLLOWER,
+    ErrorCode.RECORD_LIST_TOO_LARGE,
+)
+"""Errors of a log beside which Kafka does not tell where it begins."""
 _ACKS = (-1, 0, 1)
 
 
@@ -72,6 +84,7 @@ def handle(ctx: RequestContext, request: ProduceRequest) -> ProduceResponse | No
         answers: list[PartitionProduceResponse] = []
         for data in topic.partition_data:
             index = data.index
+            asked: Partition | None = None
             try:
                 if known is None or refusal is not None:
                     raise KafkaError(refusal or ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
@@ -82,10 +95,14 @@ def handle(ctx: RequestContext, request: ProduceRequest) -> ProduceResponse | No
                 if records is None:
                     raise KafkaError(ErrorCode.INVALID_RECORD, "A partition needs exactly one record batch.")
                 _check(ctx, partition, records, acks)
+                asked = partition
                 appended = partition.append_as_leader(records, now_ms, acks)
             except KafkaError as error:
                 failure = error
-                answers.append(_refused(ctx, response, known, index, error))
+                answer = _refused(ctx, response, known, index, error)
+                if asked is not None and error.code not in _WITHOUT_LOG_START:
+                    answer.log_start_offset = asked.log_start_offset
+                answers.append(answer)
             else:
                 answers.append(
                     PartitionProduceResponse(
@@ -143,6 +160,7 @@ def _may_write_transactions(ctx: RequestContext, request: ProduceRequest, topics
                 records is not None
                 and len(records) > _ATTRIBUTES_LOW_BYTE
                 and records[_ATTRIBUTES_LOW_BYTE] & TRANSACTIONAL_BIT
+                and records[_MAGIC_BYTE] == _MAGIC
             ):
                 name = request.transactional_id
                 return name is not None and ctx.authorize(AclOperation.WRITE, ResourceType.TRANSACTIONAL_ID, name)

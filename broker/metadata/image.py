@@ -27,6 +27,7 @@ class PartitionImage(NamedTuple):
     isr: tuple[int, ...]
     leader: int
     leader_epoch: int
+    mod_revision: int = 0  # of the partition's own key, for a transaction to compare with
 
 
 class BrokerImage(NamedTuple):
@@ -35,6 +36,13 @@ class BrokerImage(NamedTuple):
     node_id: int
     start_count: int
     rack: str | None
+
+
+class ConfigImage(NamedTuple):
+    """What is set at run time for one broker or for all of them, as text by name; a change makes another object."""
+
+    configs: Mapping[str, str]
+    mod_revision: int  # of its key, for a transaction to compare with
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +55,11 @@ class TopicImage:
     partitions: tuple[PartitionImage, ...]
     internal: bool
     mod_revision: int  # of the topic's own key, for a transaction to compare with
+
+    @property
+    def assignment(self) -> tuple[tuple[int, ...], ...]:
+        """The replicas of each partition, as the topic's record has them."""
+        return tuple(partition.replicas for partition in self.partitions)
 
 
 class ImageDelta(NamedTuple):
@@ -66,6 +79,8 @@ class MetadataImage:
     topics: Mapping[str, TopicImage] = field(default_factory=dict)
     topics_by_id: Mapping[bytes, TopicImage] = field(default_factory=dict)
     brokers: Mapping[int, BrokerImage] = field(default_factory=dict)
+    broker_configs: Mapping[int | None, ConfigImage] = field(default_factory=dict)
+    """By node id, None being all brokers; only those for which something is set."""
 
     def leader_epoch(self, topic: str, index: int) -> int:
         """The leader epoch that clients and logs see: the stored one plus the number of restarts of its leader.
@@ -79,6 +94,13 @@ class MetadataImage:
         """The same, of a partition at hand."""
         leader = self.brokers.get(partition.leader)
         return partition.leader_epoch + (0 if leader is None else leader.start_count)
+
+    def next_epoch_stored(self, partition: PartitionImage, leader: int) -> int:
+        """The leader epoch to store with a registered leader, the same or another, for clients to see the next one.
+
+        It may be negative, where the new leader was started more often than the old one.
+        """
+        return self.current_epoch(partition) + 1 - self.brokers[leader].start_count
 
     def apply(self, event: WatchEvent) -> tuple[MetadataImage, ImageDelta]:
         """The image at the event's revision, and what the event did to topics."""
@@ -120,12 +142,15 @@ class _Builder:
         self._image = image
         self._cluster_id = image.cluster_id
         self._brokers = image.brokers
+        self._broker_configs = image.broker_configs
         self._topics = image.topics
         self._topics_by_id = image.topics_by_id
         self._placements: dict[tuple[int, ...], PartitionImage] = {}
 
     def build(self, revision: int) -> MetadataImage:
-        return MetadataImage(revision, self._cluster_id, self._topics, self._topics_by_id, self._brokers)
+        return MetadataImage(
+            revision, self._cluster_id, self._topics, self._topics_by_id, self._brokers, self._broker_configs
+        )
 
     def change(self, puts: Iterable[KeyValue], deletes: Iterable[str]) -> None:
         # A partition's key can only be read once its topic is known, whatever the order of the keys.
@@ -135,11 +160,15 @@ class _Builder:
                 self._put_topic(key.removeprefix(keys.TOPICS), records.decode_topic(value), mod_revision)
             elif key.startswith(keys.PARTITIONS):
                 topic_id, index = keys.parse_partition_key(key)
-                partitions.setdefault(topic_id, []).append((index, PartitionImage(*records.decode_partition(value))))
+                partition = PartitionImage(*records.decode_partition(value), mod_revision)
+                partitions.setdefault(topic_id, []).append((index, partition))
             elif key.startswith(keys.BROKERS):
                 node_id = keys.parse_broker_key(key)
                 broker = BrokerImage(node_id, *records.decode_broker(value))
                 self._brokers = {**self._brokers, node_id: broker}
+            elif key.startswith(keys.BROKER_CONFIGS):
+                configs = ConfigImage(records.decode_configs(value), mod_revision)
+                self._broker_configs = {**self._broker_configs, keys.parse_broker_configs_key(key): configs}
             elif key == keys.CLUSTER_ID:
                 self._cluster_id = value.decode()
         for topic_id, changed in partitions.items():
@@ -150,6 +179,11 @@ class _Builder:
             elif key.startswith(keys.BROKERS):
                 node_id = keys.parse_broker_key(key)
                 self._brokers = {other: broker for other, broker in self._brokers.items() if other != node_id}
+            elif key.startswith(keys.BROKER_CONFIGS):
+                owner = keys.parse_broker_configs_key(key)
+                self._broker_configs = {
+                    other: configs for other, configs in self._broker_configs.items() if other != owner
+                }
 
     def _put_topic(self, name: str, record: records.TopicRecord, mod_revision: int) -> None:
         before = self._topics.get(name)

@@ -5,6 +5,8 @@
     topics/<name>                           a topic: id, configs, initial assignment of all its partitions
     partitions/<topic id>/<index>           a partition's leader, ISR and epoch, only once they differ from the initial
     producer-ids/next                       the first producer id that no broker has reserved
+    configs/brokers/default                 properties set at run time for all brokers
+    configs/brokers/<node id>               properties set at run time for one broker, which hold over those of all
 
 A topic is one key whatever its number of partitions, so that creating many topics stays within etcd's 128 operations
 a transaction and creating one is atomic. A partition's own key is named after the topic's id, not its name, so that
@@ -22,6 +24,9 @@ PRODUCER_IDS_NEXT = "producer-ids/next"
 BROKERS = "brokers/"
 TOPICS = "topics/"
 PARTITIONS = "partitions/"
+BROKER_CONFIGS = "configs/brokers/"
+
+_ALL_BROKERS = "default"
 
 
 def broker_key(node_id: int) -> str:
@@ -42,6 +47,17 @@ def partitions_prefix(topic_id: bytes) -> str:
 def partition_key(topic_id: bytes, index: int) -> str:
     """The key of a partition."""
     return f"{partitions_prefix(topic_id)}{index}"
+
+
+def broker_configs_key(node_id: int | None) -> str:
+    """The key of what is set at run time for a broker, or for all brokers where the node id is None."""
+    return f"{BROKER_CONFIGS}{_ALL_BROKERS if node_id is None else node_id}"
+
+
+def parse_broker_configs_key(key: str) -> int | None:
+    """The node id in such a key, None in that for all brokers."""
+    name = key.removeprefix(BROKER_CONFIGS)
+    return None if name == _ALL_BROKERS else int(name)
 
 
 def parse_broker_key(key: str) -> int:

@@ -96,6 +96,17 @@ def decode_partition(value: bytes) -> PartitionRecord:
     return PartitionRecord(tuple(fields["replicas"]), tuple(fields["isr"]), fields["leader"], fields["leader_epoch"])
 
 
+def encode_configs(configs: Mapping[str, str]) -> bytes:
+    """The value of a `configs/` key: properties as the text that was given."""
+    return _encode({"configs": configs})
+
+
+@_decoder
+def decode_configs(value: bytes) -> dict[str, str]:
+    """Read the value of a `configs/` key."""
+    return dict(json.loads(value)["configs"])
+
+
 def encode_number(number: int) -> bytes:
     """The value of a key that holds a count."""
     return b"%d" % number

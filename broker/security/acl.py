@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 CLUSTER_NAME = "kafka-cluster"  # the one resource of type CLUSTER
+CLUSTER_REFUSAL = "Cluster authorization failed."  # what is said with CLUSTER_AUTHORIZATION_FAILED
 
 
 class ResourceType(IntEnum):

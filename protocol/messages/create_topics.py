@@ -7,7 +7,7 @@ ids (KIP-516).
 
 from __future__ import annotations
 
-from ..schema import Message, Struct, array, boolean, int8, int16, int32, string, uuid
+from ..schema import Message, Struct, Versioned, array, boolean, int8, int16, int32, string, uuid
 
 
 class CreatableReplicaAssignment(Struct):
@@ -36,7 +36,7 @@ class CreateTopicsRequest(Message, api_key=19, versions="2-7", flexible="5+"):
     validate_only: bool = boolean(default=False)
 
 
-class CreatableTopicConfigs(Struct):
+class CreatableTopicConfigs(Versioned, versions="5-7", flexible="5+"):
     name: str = string()
     value: str | None = string(nullable="5+")
     read_only: bool = boolean()
@@ -54,8 +54,11 @@ class CreatableTopicResult(Struct):
     """Why the configs are not shown: TOPIC_AUTHORIZATION_FAILED or NONE."""
     num_partitions: int = int32("5+", default=-1, ignorable=True)
     replication_factor: int = int16("5+", default=-1, ignorable=True)
-    configs: list[CreatableTopicConfigs] | None = array(CreatableTopicConfigs, "5+", nullable="5+", ignorable=True)
-    """Null only beside a topic_config_error_code: the Java client fails on a null."""
+    configs: list[CreatableTopicConfigs | bytes] | None = array(
+        CreatableTopicConfigs, "5+", nullable="5+", ignorable=True
+    )
+    """Null only beside a topic_config_error_code: the Java client fails on a null. What many topics have in common may
+    be given as its bytes."""
 
 
 class CreateTopicsResponse(Message, api_key=19, versions="2-7", flexible="5+"):

@@ -9,7 +9,7 @@ client can be told to start from its bootstrap servers (KIP-1102).
 
 from __future__ import annotations
 
-from ..schema import Message, Struct, array, boolean, int16, int32, string, uuid
+from ..schema import Message, Struct, Versioned, array, boolean, int16, int32, string, uuid
 
 UNASKED_OPERATIONS = -(2**31)
 """The bit set of authorized operations that nobody asked for."""
@@ -44,7 +44,7 @@ class MetadataResponsePartition(Struct):
     offline_replicas: list[int] = array(int32, "5+", ignorable=True)
 
 
-class MetadataResponseTopic(Struct):
+class MetadataResponseTopic(Versioned, versions="0-13", flexible="9+"):
     error_code: int = int16()
     name: str | None = string(nullable="12+")
     """Null where the client asked by a topic id that is not known."""
@@ -59,6 +59,7 @@ class MetadataResponse(Message, api_key=3, versions="0-13", flexible="9+"):
     brokers: list[MetadataResponseBroker] = array(MetadataResponseBroker)
     cluster_id: str | None = string("2+", nullable="2+", default=None, ignorable=True)
     controller_id: int = int32("1+", default=-1, ignorable=True)
-    topics: list[MetadataResponseTopic] = array(MetadataResponseTopic)
+    topics: list[MetadataResponseTopic | bytes] = array(MetadataResponseTopic)
+    """What has not changed since it was encoded may be given as its bytes."""
     cluster_authorized_operations: int = int32("8-10", default=UNASKED_OPERATIONS)
     error_code: int = int16("13+", default=0, ignorable=True)

@@ -108,6 +108,10 @@ def without_topic_id(topics: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: value for name, value in topic.items() if name != "topic_id"} for topic in topics]
 
 
+def topic_resources(**more: Any) -> list[dict[str, Any]]:
+    return [{"resource_type": 2, "resource_name": name, **more} for name in ("there", "nope")]
+
+
 def by_partition(topics: Any, partitions: str, name: str = "name") -> dict[object, int]:
     return {
         getattr(topic, name, None) or topic.topic_id: int(partition.error_code)
@@ -137,6 +141,8 @@ def offset_fetch_codes(answer: Any) -> dict[object, int]:
 NAMED = {"there": TOPIC, "nope": TOPIC}
 GROUPS = {"there": GROUP, "nope": GROUP}
 OFFSET = {"partition_index": 0, "committed_offset": 1}
+SETTING = {"name": "retention.ms", "value": "1000"}
+ANY_ACL = {"resource_type_filter": 1, "pattern_type_filter": 1, "operation": 1, "permission_type": 1}
 
 TABLE = {
     "Produce": Row(
@@ -310,10 +316,169 @@ TABLE = {
         lambda version: NAMED,
         [{on_topic(AclOperation.DESCRIBE)}, {on_cluster(AclOperation.CLUSTER_ACTION)}],
     ),
+    "DeleteRecords": Row(
+        lambda version, topic_id: {
+            "timeout_ms": 10_000,
+            "topics": [
+                {"name": name, "partitions": [{"partition_index": 0, "offset": 0}]} for name in ("there", "nope")
+            ],
+        },
+        lambda answer: by_partition(answer.topics, "partitions"),
+        lambda version: NAMED,
+        [{on_topic(AclOperation.DELETE)}],
+    ),
+    "DescribeProducers": Row(
+        lambda version, topic_id: {"topics": [{"name": name, "partition_indexes": [0]} for name in ("there", "nope")]},
+        lambda answer: by_partition(answer.topics, "partitions"),
+        lambda version: NAMED,
+        [{on_topic(AclOperation.READ)}],
+    ),
+    "CreatePartitions": Row(
+        lambda version, topic_id: {
+            "timeout_ms": 10_000,
+            "topics": [{"name": name, "count": 2} for name in ("there", "nope")],
+            "validate_only": True,
+        },
+        lambda answer: by_topic(answer.results),
+        lambda version: NAMED,
+        [{on_topic(AclOperation.ALTER)}],
+    ),
+    "ElectLeaders": Row(
+        lambda version, topic_id: {
+            "timeout_ms": 10_000,
+            "topic_partitions": [{"topic": "there", "partitions": [0]}],
+        },
+        lambda answer: {
+            each.topic: int(result.error_code)
+            for each in answer.replica_election_results
+            for result in each.partition_result
+        },
+        lambda version: {"there": CLUSTER},
+        [{on_cluster(AclOperation.ALTER)}],
+    ),
+    "AlterPartitionReassignments": Row(
+        lambda version, topic_id: {
+            "timeout_ms": 10_000,
+            "topics": [{"name": "there", "partitions": [{"partition_index": 0, "replicas": [1]}]}],
+        },
+        lambda answer: {"": int(answer.error_code), **by_partition(answer.responses, "partitions")},
+        lambda version: {"": CLUSTER, "there": CLUSTER},
+        [{on_cluster(AclOperation.ALTER)}],
+    ),
+    "ListPartitionReassignments": Row(
+        lambda version, topic_id: {"timeout_ms": 10_000, "topics": None},
+        of_answer,
+        lambda version: {"there": CLUSTER},
+        [{on_cluster(AclOperation.DESCRIBE)}],
+    ),
+    "DescribeTopicPartitions": Row(
+        lambda version, topic_id: {"topics": [{"name": "there"}, {"name": "nope"}]},
+        lambda answer: by_topic(answer.topics),
+        lambda version: NAMED,
+        [{on_topic(AclOperation.DESCRIBE)}],
+    ),
     "DescribeCluster": Row(
         lambda version, topic_id: {"include_cluster_authorized_operations": True},
         lambda answer: {"": int(answer.error_code), "operations": answer.cluster_authorized_operations},
         lambda version: {"": NONE, "operations": 0},
+    ),
+    "DescribeConfigs": Row(
+        lambda version, topic_id: {"resources": topic_resources(configuration_keys=None)},
+        lambda answer: by_group(answer.results, "resource_name"),
+        lambda version: NAMED,
+        [{on_topic(AclOperation.DESCRIBE_CONFIGS)}],
+    ),
+    "AlterConfigs": Row(
+        lambda version, topic_id: {"resources": topic_resources(configs=[SETTING])},
+        lambda answer: by_group(answer.responses, "resource_name"),
+        lambda version: NAMED,
+        [{on_topic(AclOperation.ALTER_CONFIGS)}],
+    ),
+    "IncrementalAlterConfigs": Row(
+        lambda version, topic_id: {"resources": topic_resources(configs=[{**SETTING, "config_operation": 0}])},
+        lambda answer: by_group(answer.responses, "resource_name"),
+        lambda version: NAMED,
+        [{on_topic(AclOperation.ALTER_CONFIGS)}],
+    ),
+    "ListConfigResources": Row(
+        lambda version, topic_id: {},
+        of_answer,
+        lambda version: {"there": CLUSTER},
+        [{on_cluster(AclOperation.DESCRIBE_CONFIGS)}],
+    ),
+    "DescribeAcls": Row(
+        lambda version, topic_id: ANY_ACL,
+        of_answer,
+        lambda version: {"there": CLUSTER},
+        [{on_cluster(AclOperation.DESCRIBE)}],
+    ),
+    "CreateAcls": Row(
+        lambda version, topic_id: {"creations": [{"resource_name": "there", "principal": "User:a", "host": "*"}]},
+        lambda answer: of_answer(*answer.results),
+        lambda version: {"there": CLUSTER},
+        [{on_cluster(AclOperation.ALTER)}],
+    ),
+    "DeleteAcls": Row(
+        lambda version, topic_id: {"filters": [ANY_ACL]},
+        lambda answer: of_answer(*answer.filter_results),
+        lambda version: {"there": CLUSTER},
+        [{on_cluster(AclOperation.ALTER)}],
+    ),
+    "DescribeClientQuotas": Row(
+        lambda version, topic_id: {},
+        of_answer,
+        lambda version: {"there": CLUSTER},
+        [{on_cluster(AclOperation.DESCRIBE_CONFIGS)}],
+    ),
+    "AlterClientQuotas": Row(
+        lambda version, topic_id: {"entries": [{"entity": [{"entity_type": "user", "entity_name": "there"}]}]},
+        lambda answer: of_answer(*answer.entries),
+        lambda version: {"there": CLUSTER},
+        [{on_cluster(AclOperation.ALTER_CONFIGS)}],
+    ),
+    "DescribeUserScramCredentials": Row(
+        lambda version, topic_id: {"users": [{"name": "there"}]},
+        of_answer,
+        lambda version: {"there": CLUSTER},
+        [{on_cluster(AclOperation.DESCRIBE)}],
+    ),
+    "DescribeQuorum": Row(
+        lambda version, topic_id: {"topics": [{"topic_name": "there"}]},
+        of_answer,
+        lambda version: {"there": CLUSTER},
+        [{on_cluster(AclOperation.DESCRIBE)}],
+    ),
+    "DescribeLogDirs": Row(
+        lambda version, topic_id: {"topics": None},
+        # Before version 3 there is no code: nothing but an empty answer tells.
+        lambda answer: {"there": int(getattr(answer, "error_code", NONE if answer.results else CLUSTER))},
+        lambda version: {"there": CLUSTER},
+        [{on_cluster(AclOperation.DESCRIBE)}],
+    ),
+    "AlterReplicaLogDirs": Row(
+        lambda version, topic_id: {
+            "dirs": [
+                {
+                    "path": "/no-such-directory",
+                    "topics": [{"name": name, "partitions": [0]} for name in ("there", "nope")],
+                }
+            ]
+        },
+        lambda answer: by_partition(answer.results, "partitions", "topic_name"),
+        lambda version: {"there": CLUSTER, "nope": CLUSTER},
+        [{on_cluster(AclOperation.ALTER)}],
+    ),
+    "UpdateFeatures": Row(
+        lambda version, topic_id: {},
+        of_answer,
+        lambda version: {"there": CLUSTER},
+        [{on_cluster(AclOperation.ALTER)}],
+    ),
+    "UnregisterBroker": Row(
+        lambda version, topic_id: {"broker_id": 99},
+        of_answer,
+        lambda version: {"there": CLUSTER},
+        [{on_cluster(AclOperation.ALTER)}],
     ),
 }
 

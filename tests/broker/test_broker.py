@@ -16,10 +16,11 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError as ClientError
 
+from broker import listening_sockets
 from broker.broker import Broker
 from broker.config import StartupError
 from broker.core.controller.topic_creation import NewTopic
-from broker.server import Server
+from broker.core.controller.topic_deletion import TopicReference
 from protocol.errors import KafkaError
 from storage.filesystem import Filesystem
 from tests.support.running_broker import running
@@ -61,6 +62,10 @@ async def consume(broker: Broker, topic: str, count: int) -> list[bytes]:
         return [(await asyncio.wait_for(consumer.getone(), 20)).value for _ in range(count)]
     finally:
         await consumer.stop()
+
+
+def found(directory: Path, pattern: str) -> list[Path]:
+    return list(directory.glob(pattern))
 
 
 async def eventually(attempt: Callable[[], Awaitable[object]]) -> None:
@@ -218,6 +223,43 @@ async def test_a_checkpoint_spares_the_next_start_what_has_been_rolled(tmp_path:
         assert 0 < log.recovery_point < 5
 
 
+async def test_expired_records_go_and_then_their_files(tmp_path: Path) -> None:
+    settings = {
+        "log.segment.bytes": str(1 << 20),
+        "log.retention.bytes": str(1 << 20),
+        "log.retention.check.interval.ms": "1",
+        "log.segment.delete.delay.ms": "0",
+    }
+    async with running(tmp_path, settings=settings) as broker:
+        await produce(broker, "orders", *[os.urandom(500_000) for _ in range(9)])
+        async with asyncio.timeout(30):
+            while len(found(tmp_path, "broker-0/orders-0/*.log*")) > 2:
+                await asyncio.sleep(0.01)
+        partition = broker.partitions.get("orders", 0)
+        assert partition is not None
+        assert partition.log_start_offset == 6
+    assert (tmp_path / "broker-0/log-start-offset-checkpoint").read_text() == "0\n1\norders 0 6\n"
+
+
+async def test_the_files_of_deleted_topics_go_after_the_brokers_delay(tmp_path: Path) -> None:
+    async def delete(broker: Broker, topic: str) -> None:
+        references = [TopicReference(topic)]
+        await broker.topics.delete(
+            references, may_describe=lambda _: True, may_delete=lambda _: True, timeout_ms=30_000
+        )
+
+    async with running(tmp_path) as broker:
+        await produce(broker, "orders", b"one")
+        await delete(broker, "orders")
+        assert len(found(tmp_path, "broker-0/orders-0.*-delete")) == 1
+    async with running(tmp_path, settings={"log.segment.delete.delay.ms": "0"}) as broker:
+        await produce(broker, "payments", b"one")
+        await delete(broker, "payments")
+        async with asyncio.timeout(30):
+            while found(tmp_path, "broker-0/*-delete"):
+                await asyncio.sleep(0.01)
+
+
 async def test_a_failed_sync_takes_the_directory_offline_and_is_not_tried_again(tmp_path: Path) -> None:
     class NoSync(Filesystem):
         syncs = 0
@@ -313,16 +355,16 @@ async def test_a_free_port_is_free_on_all_addresses_of_its_host(
 ) -> None:
     bound: list[int] = []
 
-    def bind(server: Server, family: int, address: tuple[Any, ...]) -> socket.socket:
+    def bind(family: int, address: tuple[Any, ...], backlog: int) -> socket.socket:
         if len(bound) == 1:
             bound.append(0)
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
-        sock = open_socket(server, family, address)
+        sock = open_socket(family, address, backlog)
         bound.append(sock.getsockname()[1])
         return sock
 
-    open_socket = Server._open
-    monkeypatch.setattr(Server, "_open", bind)
+    open_socket = listening_sockets._open
+    monkeypatch.setattr(listening_sockets, "_open", bind)
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{i}", 0)) for i in (1, 2)]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
     async with running(tmp_path, settings={"listeners": "PLAINTEXT://two.example:0"}) as broker:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from broker.config import Config, StartupError
+from broker.config_types import ConfigSource
 
 
 def test_defaults() -> None:
@@ -46,7 +47,7 @@ def test_settings_hold_over_defaults() -> None:
             "--list-config shows them all.",
         ),
         ({"num.partitions": "0"}, "Invalid value 0 for configuration num.partitions: Value must be at least 1."),
-        ({"log.dirs": ""}, "Invalid value  for configuration log.dirs: Configuration 'log.dirs' must not be empty."),
+        ({"log.dirs": ""}, "Configuration 'log.dirs' must not be empty. Valid values include: any non-empty value."),
         ({"log.roll.ms": "0"}, "log.roll.ms must be at least 1."),
         ({"log.roll.jitter.ms": "-1"}, "log.roll.jitter.ms must be at least 0."),
         ({"log.retention.ms": "0"}, "log.retention.ms must be -1 for ever, or at least 1."),
@@ -79,7 +80,8 @@ def test_a_property_that_another_replaces_is_not_judged() -> None:
     [({}, 0), ({"node.id": "3"}, 3), ({"broker.id": "4"}, 4), ({"broker.id": "5", "node.id": "5"}, 5)],
 )
 def test_node_id(settings: dict[str, str], node_id: int) -> None:
-    assert Config(settings).node_id == node_id
+    config = Config(settings)
+    assert config.node_id == config.int("node.id") == config.int("broker.id") == node_id
 
 
 @pytest.mark.parametrize(
@@ -114,3 +116,24 @@ def test_what_is_wrong_in_a_file_names_the_file(tmp_path: Path, line: str) -> No
     file.write_text(line)
     with pytest.raises(StartupError, match=rf"^{file}: .*num\.partitions.*\.$"):
         Config.load(str(file), {"num.partitions": "3"})
+
+
+def test_what_is_set_at_run_time_lies_over_the_file_and_what_is_set_for_one_broker_over_that() -> None:
+    name = "message.max.bytes"
+    config = Config({name: "4", "log.retention.ms": "7"})
+    changed = config.overridden({name: "3", "some.plugin": "x"}, {name: " 2 "})
+    assert (config.int(name), config.source(name)) == (4, ConfigSource.STATIC_BROKER_CONFIG)
+    assert (changed.int(name), changed.source(name)) == (2, ConfigSource.DYNAMIC_BROKER_CONFIG)
+    assert changed.source("log.retention.ms") is ConfigSource.STATIC_BROKER_CONFIG
+    assert changed.source("num.partitions") is ConfigSource.DEFAULT_CONFIG
+    assert changed.overridden({name: "3"}, {}).source(name) is ConfigSource.DYNAMIC_DEFAULT_BROKER_CONFIG
+    assert changed.overridden({}, {}).int(name) == 4
+    config.adopt(changed)
+    assert (config.int(name), config.source(name)) == (2, ConfigSource.DYNAMIC_BROKER_CONFIG)
+    assert not config.given("some.plugin")
+
+
+@pytest.mark.parametrize("layers", [({"message.max.bytes": "x"}, {}), ({}, {"log.retention.ms": "0"})])
+def test_what_is_set_at_run_time_is_judged_too(layers: tuple[dict[str, str], dict[str, str]]) -> None:
+    with pytest.raises(StartupError):
+        Config().overridden(*layers)

@@ -10,8 +10,8 @@ import pytest
 
 import broker
 from broker.config import BROKER_PROPERTIES, Config
+from broker.config_entries import topic_entries
 from broker.config_types import Valid, to_text
-from broker.topic_config import effective
 from broker.topic_config_table import TOPIC_SETTINGS
 
 SETTINGS = Path(__file__).parent / "data" / "kafka_4_3_settings.tsv"
@@ -89,7 +89,7 @@ def test_topic_setting_is_kafkas(name: str) -> None:
     kafka = kafka_settings("topic")[name]
     setting = TOPIC_SETTINGS[name]
     assert setting.type.name == kafka.type
-    values = {entry.name: entry.value for entry in effective({}, Config())}
+    values = {entry.name: entry.value for entry in topic_entries({}, Config())}
     assert values.get(name) == kafka_default(kafka)
     assert words(setting.valid) == words(kafka.valid)
 

@@ -102,8 +102,6 @@ def test_parse_refuses_what_is_no_boolean(text: str) -> None:
         (DOUBLE, Between(0, 1), "1.5", "Value must be no more than 1"),
         (STRING, OneOf("gzip", "zstd"), "GZIP", "String must be one of: gzip, zstd"),
         (LIST, ListOf("compact", "delete", may_be_empty=True), "none", "String must be one of: compact, delete"),
-        (LIST, ListOf("compact", may_be_empty=True), "compact,", "Configuration 'x' values must not be empty"),
-        (LIST, ListOf(), "", "Configuration 'x' must not be empty"),
     ],
 )
 def test_parse_refuses_what_is_not_valid(
@@ -112,6 +110,24 @@ def test_parse_refuses_what_is_not_valid(
     with pytest.raises(ConfigError) as refused:
         parse("x", kind, valid, text)
     assert str(refused.value) == f"Invalid value {text} for configuration x: {complaint}"
+
+
+@pytest.mark.parametrize(
+    ("valid", "text", "sentence"),
+    [
+        (
+            ListOf("compact", "delete", may_be_empty=True),
+            "compact,none",
+            "Invalid value none for configuration x: String must be one of: compact, delete",
+        ),
+        (ListOf("compact", may_be_empty=True), "compact,", "Configuration 'x' values must not be empty."),
+        (ListOf(), "", "Configuration 'x' must not be empty. Valid values include: any non-empty value"),
+    ],
+)
+def test_lists_have_sentences_of_their_own(valid: ListOf, text: str, sentence: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        parse("x", LIST, valid, text)
+    assert str(refused.value) == sentence
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ class Harness:
         self.turns = ReadTurns(loop, self.clock)
         self.is_crowded = False
         self.bad_clients = RateLimitedLog(self.log, self.clock)
-        self.broker = SimpleNamespace()
+        self.broker = SimpleNamespace(clock=self.clock)
         self.forgotten = False
         self.client, ours = socket.socketpair()
         ours.setblocking(False)
@@ -284,6 +284,22 @@ async def test_small_requests_for_large_replies_let_others_have_their_turn(harne
         await asyncio.sleep(0)
         seen_at_turns.append(len(harness.seen))
     assert len(harness.seen) == 1_000
+    assert max(after - before for before, after in itertools.pairwise(seen_at_turns)) < 10
+
+
+async def test_requests_that_take_long_let_others_have_their_turn(harness: Harness) -> None:
+    def answer_after_a_millisecond(body: bytes) -> bytes:
+        harness.clock.advance(1)
+        return body
+
+    harness.answer = answer_after_a_millisecond
+    await harness.send(b"".join(frame(i, b"x") for i in range(200)))
+    seen_at_turns = [0]
+    receiving = asyncio.create_task(harness.receive(200 * 9))
+    while not receiving.done():
+        await asyncio.sleep(0)
+        seen_at_turns.append(len(harness.seen))
+    assert len(harness.seen) == 200
     assert max(after - before for before, after in itertools.pairwise(seen_at_turns)) < 10
 
 

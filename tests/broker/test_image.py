@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from broker.metadata.image import (
     BrokerImage,
+    ConfigImage,
     ImageDelta,
     MetadataImage,
     PartitionImage,
@@ -19,16 +20,18 @@ from broker.metadata.image import (
     difference,
     load_image,
 )
-from broker.metadata.keys import CLUSTER_ID, PRODUCER_IDS_NEXT, broker_key, partition_key, topic_key
+from broker.metadata.keys import CLUSTER_ID, PRODUCER_IDS_NEXT, broker_configs_key, broker_key, partition_key, topic_key
 from broker.metadata.records import (
     BrokerRecord,
     PartitionRecord,
     TopicRecord,
     decode_broker,
+    decode_configs,
     decode_number,
     decode_partition,
     decode_topic,
     encode_broker,
+    encode_configs,
     encode_partition,
     encode_topic,
 )
@@ -47,6 +50,10 @@ def partition(topic_id: bytes, index: int, revision: int, *state: Any) -> KeyVal
 
 def broker(node_id: int, start_count: int, rack: str | None = None, revision: int = 1) -> KeyValue:
     return KeyValue(broker_key(node_id), encode_broker(BrokerRecord(start_count, rack)), revision)
+
+
+def configs(node_id: int | None, revision: int, **texts: str) -> KeyValue:
+    return KeyValue(broker_configs_key(node_id), encode_configs(texts), revision)
 
 
 def test_an_image_tells_what_is_in_the_store() -> None:
@@ -73,7 +80,7 @@ def test_an_image_tells_what_is_in_the_store() -> None:
     )
     assert (offsets.internal, offsets.mod_revision) == (True, 3)
     assert orders.partitions == (PartitionImage((0,), (0,), 0, 0),)
-    assert offsets.partitions == (PartitionImage((0, 7), (0, 7), 0, 0), PartitionImage((0, 7), (7,), 7, 3))
+    assert offsets.partitions == (PartitionImage((0, 7), (0, 7), 0, 0), PartitionImage((0, 7), (7,), 7, 3, 5))
     assert image.topics_by_id == {ID_A: orders, ID_B: offsets}
 
 
@@ -127,7 +134,9 @@ def test_new_settings_and_partitions_leave_the_state_of_the_others_alone() -> No
     after, delta = image.apply(WatchEvent(2, [topic("a", ID_A, (0, 1), (1, 0), revision=2, **{"segment.ms": "9"})], []))
     assert delta == ((), (), ((image.topics["a"], after.topics["a"]),))
     assert after.topics["a"].configs == {"segment.ms": "9"}
-    assert after.topics["a"].partitions == (PartitionImage((0, 1), (1,), 1, 5), PartitionImage((1, 0), (1, 0), 1, 0))
+    state = PartitionImage((0, 1), (1,), 1, 5, mod_revision=1)
+    assert after.topics["a"].partitions == (state, PartitionImage((1, 0), (1, 0), 1, 0))
+    assert after.topics["a"].assignment == ((0, 1), (1, 0))
 
 
 def test_a_partition_of_a_topic_that_is_gone_is_passed_over() -> None:
@@ -141,18 +150,30 @@ def test_a_broker_can_go() -> None:
     assert list(after.brokers) == [0] and list(image.brokers) == [0, 1]
 
 
+def test_what_is_set_for_brokers_is_another_object_once_it_changes() -> None:
+    image = load_image([configs(None, 1, x="1"), configs(7, 2, x="2", y="3")], revision=2)
+    assert image.broker_configs == {None: ConfigImage({"x": "1"}, 1), 7: ConfigImage({"x": "2", "y": "3"}, 2)}
+    other, _ = image.apply(WatchEvent(3, [broker(0, 0)], []))
+    assert other.broker_configs is image.broker_configs
+    changed, delta = other.apply(WatchEvent(4, [configs(7, 4, x="5")], [broker_configs_key(None)]))
+    assert changed.broker_configs == {7: ConfigImage({"x": "5"}, 4)}
+    assert (changed.topics, delta) == (image.topics, ((), (), ()))
+    assert len(image.broker_configs) == 2
+
+
 def test_records_are_read_as_they_were_written_and_unknown_fields_passed_over() -> None:
     described = TopicRecord(ID_A, {"a": "é", "b": ""}, ((1, 2), (2, 1)))
     assert decode_topic(encode_topic(described)) == described
     assert decode_broker(encode_broker(BrokerRecord(3, "r"))) == BrokerRecord(3, "r")
     assert decode_broker(b'{"start_count":3,"color":"red"}') == BrokerRecord(3, None)
+    assert decode_configs(encode_configs({"a": "é", "b": ""})) == {"a": "é", "b": ""}
     state = PartitionRecord((1, 2), (2,), 2, 7)
     assert decode_partition(encode_partition(state)) == state
 
 
 @pytest.mark.parametrize("value", [b"", b"no json", b"[]", b"{}", b'{"id":"short","assignment":[]}', b"\xff"])
 def test_a_value_that_makes_no_sense_is_an_error_of_the_store(value: bytes) -> None:
-    for decode in (decode_topic, decode_broker, decode_partition, decode_number):
+    for decode in (decode_topic, decode_broker, decode_partition, decode_configs, decode_number):
         with pytest.raises(StoreError, match="cannot be read"):
             decode(value)
 
@@ -168,6 +189,8 @@ steps = st.lists(
         st.tuples(st.just("elect"), names, st.integers(0, 2)),
         st.tuples(st.just("delete"), names, st.just(None)),
         st.tuples(st.just("start"), st.just(""), st.integers(0, 1)),
+        st.tuples(st.just("set"), names, st.sampled_from([None, 0, 1])),
+        st.tuples(st.just("unset"), st.just(""), st.sampled_from([None, 0, 1])),
     ),
     max_size=20,
 )
@@ -176,7 +199,7 @@ steps = st.lists(
 def content(image: MetadataImage) -> Any:
     topics = {name: dataclasses.astuple(topic) for name, topic in image.topics.items()}
     by_id = {topic_id: dataclasses.astuple(topic) for topic_id, topic in image.topics_by_id.items()}
-    return image.revision, topics, by_id, dict(image.brokers)
+    return image.revision, topics, by_id, dict(image.brokers), dict(image.broker_configs)
 
 
 @given(script=steps)
@@ -195,6 +218,10 @@ def test_step_by_step_it_becomes_what_the_whole_store_says(script: list[tuple[st
         deletes: list[str] = []
         if what == "start":
             puts = [broker(argument, revision, revision=revision)]
+        elif what == "set":
+            puts = [configs(argument, revision, x=name)]
+        elif what == "unset":
+            deletes = [key for key in [broker_configs_key(argument)] if key in store]
         elif what == "create":
             deletes = states_of(topics.get(name))
             topics[name] = TopicRecord(revision.to_bytes(16, "big"), {}, tuple(argument))

@@ -22,6 +22,7 @@ LATER = (
     "broker.coordinators.runtime",
     "protocol.consumer_offsets",
     "broker.config_file",
+    "broker.wire",
     "tomllib",
     # Of subcommands and services to come.
     "aiohttp",

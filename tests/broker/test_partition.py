@@ -173,6 +173,49 @@ def test_listeners_are_told_of_changes_at_once(hosted: Hosted) -> None:
     assert len(listener.told) == 2
 
 
+async def test_listeners_are_told_of_a_new_start(hosted: Hosted) -> None:
+    told: list[int] = []
+
+    class StartListener(Watcher):
+        def on_start_moved(self, partition: Partition) -> None:
+            told.append(partition.log_start_offset)
+
+    for _ in range(3):
+        hosted.append(b"a")
+    listener, watcher = StartListener(), Watcher()
+    for each in (listener, watcher):
+        hosted.partition.watch(each)
+        hosted.delayed.park(each, 1000)
+    hosted.partition.delete_records(2)
+    hosted.partition.delete_records(1)
+    assert told == [2]
+    hosted.log.config = LogConfig(retention_bytes=0)
+    assert hosted.partition.expire(0) is not None
+    assert hosted.partition.expire(0) is None
+    assert told == [2, 3]
+    await asyncio.sleep(0)
+    assert watcher.completed == listener.completed == 0, "whom it concerns wakes itself"
+
+
+def test_records_are_deleted_up_to_what_is_committed(hosted: Hosted) -> None:
+    for _ in range(4):
+        hosted.append(b"a")
+    hosted.partition.high_watermark = 3
+    for offset in (4, -2):
+        with refused(ErrorCode.OFFSET_OUT_OF_RANGE):
+            hosted.partition.delete_records(offset)
+    hosted.log.config = LogConfig(cleanup_policy=frozenset(("compact",)))
+    with refused(ErrorCode.POLICY_VIOLATION):
+        hosted.partition.delete_records(1)
+    assert hosted.partition.log_start_offset == 0
+    hosted.log.config = LogConfig(cleanup_policy=frozenset(("compact", "delete")))
+    hosted.partition.delete_records(1)
+    assert hosted.partition.log_start_offset == 1
+    hosted.log.config = LogConfig(cleanup_policy=frozenset())
+    hosted.partition.delete_records(-1)
+    assert hosted.partition.log_start_offset == 3
+
+
 async def test_the_same_epoch_wakes_nobody(hosted: Hosted) -> None:
     watcher = Watcher()
     hosted.partition.watch(watcher)

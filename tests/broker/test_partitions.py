@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from broker.metadata.image import ImageDelta, MetadataImage, PartitionImage
-from broker.partition import Partition, PartitionWatcher
+from broker.metadata.image import ConfigImage, ImageDelta, MetadataImage, PartitionImage
+from broker.partition import ACKS_ALL, Partition, PartitionWatcher
 from broker.partitions import PartitionTable
 from protocol.errors import ErrorCode, KafkaError
 from storage.filesystem import Filesystem
@@ -30,13 +30,13 @@ class FailingFilesystem(Filesystem):
         self._fail()
         return super().pwrite(fd, data, position)
 
-    def create(self, path: str) -> int:
+    def create(self, path: str, *, empty: bool = False) -> int:
         self._fail()
-        return super().create(path)
+        return super().create(path, empty=empty)
 
-    def mkdir(self, path: str) -> None:
+    def mkdir(self, path: str, *, apart: bool = False) -> None:
         self._fail()
-        super().mkdir(path)
+        super().mkdir(path, apart=apart)
 
     def make_directories(self, path: str) -> None:
         self._fail()
@@ -269,3 +269,95 @@ async def test_a_failed_directory_takes_its_partitions_offline(
         assert broker.partitions.get("t", index) is None
         assert absence(broker, "t", index) == ErrorCode.KAFKA_STORAGE_ERROR
     broker.partitions.take_offline([("t", 0), ("unheard of", 0)])
+
+
+# --- settings ------------------------------------------------------------------------------------------------------
+
+TWO_REPLICAS_ONE_IN_SYNC = PartitionImage((NODE_ID, OTHER_NODE_ID), (NODE_ID,), NODE_ID, 0)
+
+
+async def set_for_all_brokers(broker: HostedTopics, **texts: str) -> None:
+    """Do as the ConfigFollower, and have the table prepare for it."""
+    configs = {name.replace("_", "."): text for name, text in texts.items()}
+    broker.config.adopt(broker.config.overridden(configs, {}))
+    old = broker.images.current
+    new = dataclasses.replace(old, broker_configs={None: ConfigImage(configs, 1)})
+    await broker.partitions.prepare(old, new, ImageDelta((), (), ()))
+    broker.images.current = new
+
+
+def taken_with_acks_all(broker: HostedTopics) -> bool:
+    try:
+        broker.partition("t").append_as_leader(memoryview(batch(b"a")), 0, ACKS_ALL)
+    except KafkaError as error:
+        assert error.code == ErrorCode.NOT_ENOUGH_REPLICAS
+        return False
+    return True
+
+
+async def test_logs_obey_the_overrides_of_their_topic_as_they_are_now(broker: HostedTopics) -> None:
+    topic = await broker.create("t", 2, {"segment.ms": "7"})
+    other = await broker.create("other")
+    topic = await broker.replace(topic, configs={"segment.ms": "7", "max.message.bytes": "5"})
+    for index in range(2):
+        assert broker.partition("t", index).log.config == LogConfig(segment_ms=7, max_message_bytes=5)
+    await broker.replace(topic, configs={})
+    assert broker.partition("t").log.config == broker.partition("other").log.config == LogConfig()
+    kept = broker.partition("other").log.config
+    await broker.replace(other, partitions=(PartitionImage((NODE_ID,), (NODE_ID,), NODE_ID, 5),))
+    assert broker.partition("other").log.config is kept
+
+
+async def test_logs_obey_the_defaults_of_the_broker_as_they_are_now(broker: HostedTopics) -> None:
+    await broker.create("t", 2, {"segment.ms": "7"})
+    await broker.create("other")
+    await set_for_all_brokers(broker, message_max_bytes="5", log_roll_ms="6")
+    assert [broker.partition("t", index).log.config for index in range(2)] == [
+        LogConfig(segment_ms=7, max_message_bytes=5)
+    ] * 2
+    assert broker.partition("other").log.config == LogConfig(segment_ms=6, max_message_bytes=5)
+    await set_for_all_brokers(broker)
+    assert broker.partition("other").log.config == LogConfig()
+
+
+async def test_many_topics_are_told_over_many_turns_of_the_loop(broker: HostedTopics) -> None:
+    for number in range(130):
+        await broker.create(f"t{number}")
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    counting = asyncio.create_task(count_turns())
+    await set_for_all_brokers(broker, message_max_bytes="5")
+    counting.cancel()
+    assert turns >= 1  # begun in one turn, it went on in another
+    assert {log.config.max_message_bytes for log in broker.logs.logs} == {5}
+
+
+async def test_how_many_replicas_must_be_in_sync_is_what_topic_and_broker_say_now(broker: HostedTopics) -> None:
+    topic = await broker.create("t", placement=TWO_REPLICAS_ONE_IN_SYNC)
+    assert taken_with_acks_all(broker)
+    await set_for_all_brokers(broker, min_insync_replicas="2")
+    assert not taken_with_acks_all(broker)
+    topic = await broker.replace(topic, configs={"min.insync.replicas": "1"})
+    assert taken_with_acks_all(broker)
+    topic = await broker.replace(topic, configs={"min.insync.replicas": " 9 "})
+    assert not taken_with_acks_all(broker)
+    await broker.replace(topic, configs={"min.insync.replicas": "no number any longer"})
+    assert not taken_with_acks_all(broker), "the broker's own holds"
+    await set_for_all_brokers(broker)
+    assert taken_with_acks_all(broker)
+
+
+async def test_a_partition_that_has_gone_offline_has_no_log_to_tell(
+    broker: HostedTopics, filesystem: FailingFilesystem
+) -> None:
+    filesystem.error = OSError(errno.ENOSPC, "full")
+    await broker.create("t")
+    filesystem.error = None
+    await set_for_all_brokers(broker, message_max_bytes="5")
+    assert absence(broker, "t", 0) == ErrorCode.KAFKA_STORAGE_ERROR

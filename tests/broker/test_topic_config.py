@@ -6,12 +6,7 @@ import pytest
 
 from broker.config import Config
 from broker.topic_config import (
-    DEFAULT_CONFIG,
-    STATIC_BROKER_CONFIG,
-    TOPIC_CONFIG,
-    ConfigEntry,
     defaults_not_yet_in_force,
-    effective,
     log_config,
     not_yet_in_force,
     validate_overrides,
@@ -106,40 +101,6 @@ def test_bad_throttled_replicas(text: str) -> None:
     assert THROTTLED in str(refused.value.message)
 
 
-def entry(name: str, overrides: dict[str, str], settings: dict[str, str]) -> ConfigEntry:
-    return next(entry for entry in effective(overrides, Config(settings)) if entry.name == name)
-
-
-@pytest.mark.parametrize(
-    ("name", "overrides", "settings", "value", "source"),
-    [
-        ("retention.ms", {}, {}, "604800000", DEFAULT_CONFIG),
-        ("retention.ms", {}, {"log.retention.hours": "1"}, "3600000", STATIC_BROKER_CONFIG),
-        ("retention.ms", {}, {"log.retention.minutes": "1", "log.retention.hours": "5"}, "60000", STATIC_BROKER_CONFIG),
-        ("retention.ms", {}, {"log.retention.ms": "7", "log.retention.minutes": "1"}, "7", STATIC_BROKER_CONFIG),
-        ("retention.ms", {}, {"log.retention.hours": "-1"}, "-1", STATIC_BROKER_CONFIG),
-        ("retention.ms", {}, {"log.retention.ms": "-5"}, "-1", STATIC_BROKER_CONFIG),
-        ("retention.ms", {"retention.ms": " 5 "}, {"log.retention.ms": "7"}, " 5 ", TOPIC_CONFIG),
-        ("segment.ms", {}, {"log.roll.hours": "2"}, "7200000", STATIC_BROKER_CONFIG),
-        ("flush.ms", {}, {"log.flush.scheduler.interval.ms": "9"}, "9", STATIC_BROKER_CONFIG),
-        ("cleanup.policy", {}, {"log.cleanup.policy": "delete,compact"}, "delete,compact", STATIC_BROKER_CONFIG),
-        ("max.message.bytes", {}, {"message.max.bytes": "1048588"}, "1048588", STATIC_BROKER_CONFIG),
-        ("preallocate", {}, {}, "false", DEFAULT_CONFIG),
-        ("leader.replication.throttled.replicas", {}, {}, "", DEFAULT_CONFIG),
-    ],
-)
-def test_effective(name: str, overrides: dict[str, str], settings: dict[str, str], value: str, source: int) -> None:
-    assert entry(name, overrides, settings) == ConfigEntry(name, value, source, read_only=False, sensitive=False)
-
-
-def test_effective_is_everything_but_what_only_tests_use() -> None:
-    names = [entry.name for entry in effective({}, Config())]
-    assert names == sorted(names)
-    assert len(names) == 33
-    assert "internal.segment.bytes" not in names
-    assert entry("internal.segment.bytes", {"internal.segment.bytes": "9"}, {}).value == "9"
-
-
 def test_log_config_by_default() -> None:
     assert log_config({}, Config()) == LogConfig()
 
@@ -156,6 +117,24 @@ def test_log_config() -> None:
     )
 
 
+def test_log_config_of_what_is_deleted() -> None:
+    overrides = {"retention.ms": "5", "cleanup.policy": "delete,compact"}
+    settings = {
+        "log.retention.bytes": "-9",
+        "log.roll.jitter.hours": "1",
+        "log.segment.delete.delay.ms": "0",
+        "log.cleanup.policy": "",
+    }
+    assert log_config(overrides, Config(settings)) == LogConfig(
+        cleanup_policy=frozenset(("compact", "delete")),
+        retention_ms=5,
+        retention_bytes=-9,
+        segment_jitter_ms=3600 * 1000,
+        file_delete_delay_ms=0,
+    )
+    assert log_config({}, Config(settings)).cleanup_policy == frozenset()
+
+
 def test_log_config_with_the_small_segments_of_tests() -> None:
     overrides = {"segment.bytes": "2000000", "internal.segment.bytes": "100"}
     assert log_config(overrides, Config()).segment_bytes == 100
@@ -166,8 +145,8 @@ def test_log_config_with_the_small_segments_of_tests() -> None:
     [
         ({}, []),
         ({"segment.bytes": "2000000", "max.message.bytes": "5", "message.timestamp.type": "LogAppendTime"}, []),
-        ({"retention.ms": "5", "flush.messages": "1", "segment.ms": "5"}, ["flush.messages", "retention.ms"]),
-        ({"retention.ms": "-1", "retention.bytes": "-1"}, []),
+        ({"preallocate": "true", "flush.messages": "1", "segment.ms": "5"}, ["flush.messages", "preallocate"]),
+        ({"retention.ms": "1", "retention.bytes": "1", "segment.jitter.ms": "1", "file.delete.delay.ms": "1"}, []),
         ({"cleanup.policy": "delete"}, []),
         ({"cleanup.policy": ""}, []),
         ({"cleanup.policy": "compact"}, ["cleanup.policy"]),
@@ -182,6 +161,6 @@ def test_not_yet_in_force(overrides: dict[str, str], names: list[str]) -> None:
 
 def test_defaults_of_settings_not_in_force_are_named_if_they_ask_for_something() -> None:
     assert defaults_not_yet_in_force(Config()) == []
-    asked = {"log.cleanup.policy": "compact", "log.retention.hours": "1", "log.segment.bytes": "1048576"}
-    assert defaults_not_yet_in_force(Config(asked)) == ["log.cleanup.policy", "log.retention.hours"]
+    asked = {"log.cleanup.policy": "compact", "log.preallocate": "true", "log.retention.hours": "1"}
+    assert defaults_not_yet_in_force(Config(asked)) == ["log.cleanup.policy", "log.preallocate"]
     assert defaults_not_yet_in_force(Config({"log.retention.ms": "-1", "compression.type": "producer"})) == []

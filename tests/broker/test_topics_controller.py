@@ -23,16 +23,17 @@ from broker.core.controller.topic_creation import (
 )
 from broker.core.controller.topic_deletion import DeletionPlan, TopicReference, plan_deletion
 from broker.core.controller.topic_names import validate_topic_name
-from broker.metadata.image import BrokerImage, MetadataImage, load_image
+from broker.metadata.image import GROUPS_TOPIC, INTERNAL_TOPICS, BrokerImage, MetadataImage, load_image
 from broker.metadata.keys import partition_key, topic_key
 from broker.metadata.records import PartitionRecord, TopicRecord, encode_partition, encode_topic
-from broker.metadata.store import Change, Compare, Delete, KeyValue, Put, TxnResult
+from broker.metadata.store import Delete, KeyValue, Put
 from broker.metadata.writer import MetadataWriter
 from broker.random_uuid import random_uuid
 from broker.topics import TopicController
 from protocol.errors import ErrorCode, KafkaError
 from protocol.uuid import uuid_to_text
 from tests.support.metadata_broker import MetadataBroker
+from tests.support.rival_store import RivalStore
 
 ID_A, ID_B = b"a" * 16, b"b" * 16
 
@@ -131,6 +132,16 @@ def test_a_topic_that_is_refused_takes_no_name() -> None:
 def test_a_topic_that_is_there() -> None:
     expected = (ErrorCode.TOPIC_ALREADY_EXISTS, "Topic 'a' already exists.")
     assert error_of(NewTopic("a", 1, 1), image=make_image(a=ID_A)) == expected
+
+
+def test_the_topic_of_groups_is_compacted_by_whomever_it_is_made() -> None:
+    def configs_of(*configs: tuple[str, str | None]) -> Mapping[str, str]:
+        [result] = plan(NewTopic(GROUPS_TOPIC, 1, 1, configs=configs)).values()
+        assert isinstance(result, TopicRecord)
+        return result.configs
+
+    assert configs_of() == {"cleanup.policy": "compact"}
+    assert configs_of(("cleanup.policy", "delete")) == {"cleanup.policy": "delete"}
 
 
 def test_of_a_name_given_twice_nothing_is_made() -> None:
@@ -362,6 +373,18 @@ def test_references_that_delete_nothing(references: list[Any], refused: list[Any
     assert [(name, code, message) for name, _, code, message in answers] == refused
 
 
+@pytest.mark.parametrize("name", sorted(INTERNAL_TOPICS))
+def test_internal_topics_stay(name: str) -> None:
+    image = make_image(a=ID_A, **{name: ID_B})
+    for reference in (TopicReference(name), TopicReference(None, ID_B)):
+        deleted, refused = plan_to_delete(reference, TopicReference("a"), image=image)
+        assert deleted == ["a"]
+        message = f"Cannot delete internal topic {name}: the broker itself keeps its state there."
+        assert refused == [(name, reference.topic_id, ErrorCode.INVALID_TOPIC_EXCEPTION, message)]
+        [(_, _, code, _)] = plan_to_delete(reference, image=image, kept=[name])[1]
+        assert code == ErrorCode.TOPIC_AUTHORIZATION_FAILED
+
+
 def test_who_may_not_describe_a_topic_cannot_tell_whether_it_exists() -> None:
     image = make_image(hidden=ID_A)
     [there] = plan_to_delete(TopicReference("hidden"), image=image, hidden=["hidden", "nope"])[1]
@@ -432,28 +455,8 @@ async def test_requests_at_the_same_time_make_a_topic_once(broker: MetadataBroke
     assert sorted(code for answer in collisions for code in answer.values()) == ["INVALID_TOPIC_EXCEPTION", "made"]
 
 
-class Rival:
-    """A store of few operations, on which another broker now and then is faster."""
-
-    operations_max = 4
-
-    def __init__(self, broker: MetadataBroker) -> None:
-        self._store = broker.store
-        self.moves: list[list[Change]] = []
-        self.sizes: list[int] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
-    async def txn(self, compares: Sequence[Compare], changes: Sequence[Change]) -> TxnResult:
-        self.sizes.append(max(len(compares), len(changes)))
-        if self.moves:
-            await self._store.txn([], self.moves.pop(0))
-        return await self._store.txn(compares, changes)
-
-
 async def test_a_long_request_is_written_in_several_transactions(broker: MetadataBroker) -> None:
-    rival = Rival(broker)
+    rival = RivalStore(broker.store)
     controller = TopicController(broker.config, MetadataWriter(rival, broker.images), broker.images)
     names = [f"t{number}" for number in range(10)]
     assert set((await create(controller, *names)).values()) == {"made"}
@@ -464,7 +467,7 @@ async def test_a_long_request_is_written_in_several_transactions(broker: Metadat
 
 
 async def test_what_another_broker_was_faster_with_is_planned_again(broker: MetadataBroker) -> None:
-    rival = Rival(broker)
+    rival = RivalStore(broker.store)
     controller = TopicController(broker.config, MetadataWriter(rival, broker.images), broker.images)
     theirs = encode_topic(TopicRecord(ID_A, {}, ((1,),)))
     rival.moves = [[], [Put(topic_key("t5"), theirs)]]
@@ -524,7 +527,7 @@ async def test_one_line_tells_of_settings_that_are_not_in_force(
         assert not caplog.records
         await broker.topics.create([*topics, NewTopic("plain")], may_create=anything, timeout_ms=30_000)
     assert [record.getMessage() for record in caplog.records] == [
-        "[topics] t0, t1, t2 and 2 more: kept, but not yet in force: flush.messages, retention.ms"
+        "[topics] t0, t1, t2 and 2 more: kept, but not yet in force: flush.messages"
     ]
     assert broker.image.topics["t0"].configs == {"retention.ms": "5", "flush.messages": "1"}
 

@@ -17,6 +17,9 @@ from protocol.schema import ZERO_UUID, Field, Message, Struct, Versioned
 
 V = TypeVar("V", bound=Versioned)
 
+UNKNOWN_TO_KAFKA_PYTHON = {"ShareAcknowledge", "ShareFetch", "UnregisterBroker"}
+"""APIs for which it has neither codecs nor Kafka's definitions."""
+
 INTEGER_BITS = {"int8": 8, "int16": 16, "int32": 32, "int64": 64}
 
 
@@ -81,7 +84,7 @@ def _non_null_values(field: Field, version: int) -> st.SearchStrategy[Any]:
         return st.sampled_from(ErrorCode).map(int)
     if field.name == "log_append_time_ms":  # kio takes whole seconds only
         return st.just(-1) | st.integers(0, 2**37).map(lambda seconds: seconds * 1000)
-    if field.name == "retention_time_ms":  # kio's timedelta is a float of milliseconds on its way
+    if field.name in ("retention_time_ms", "session_lifetime_ms"):  # floats of milliseconds on kio's way
         return st.just(-1) | st.integers(0, 2**40)
     if field.kind in INTEGER_BITS:
         half = 2 ** (INTEGER_BITS[field.kind] - 1)
@@ -94,6 +97,10 @@ def _non_null_values(field: Field, version: int) -> st.SearchStrategy[Any]:
     if field.kind == "struct":
         assert field.struct is not None
         return structs(field.struct, version)
+    if field.kind == "uint16":
+        return st.integers(0, 2**16 - 1)
+    if field.kind == "float64":
+        return st.floats(allow_nan=False)  # which is not equal to itself
     return {"bool": st.booleans(), "string": TEXTS, "bytes": BLOBS, "records": BLOBS, "uuid": UUIDS}[field.kind]
 
 

@@ -97,7 +97,7 @@ def _is_datetime(arguments: tuple[Any, ...]) -> bool:
 
 @cache
 def kafka_python_class(cls: type[Message]) -> Any:
-    for package in ("admin", "consumer", "metadata", "producer"):
+    for package in ("admin", "consumer", "metadata", "producer", "sasl"):
         found = getattr(importlib.import_module(f"kafka.protocol.{package}"), cls.__name__, None)
         if found is not None:
             assert issubclass(found, kafka.protocol.api_message.ApiMessage)
@@ -121,7 +121,7 @@ def _to_kafka_python(struct: Struct, wanted: Any, version: int) -> Any:
             continue
         if value is not None and theirs.is_struct_array():
             value = [_to_kafka_python(item, theirs.data_class, version) for item in value]
-        elif theirs.is_struct():
+        elif value is not None and theirs.is_struct():
             value = _to_kafka_python(value, theirs.data_class, version)
         elif ours.kind == "uuid":
             value = UUID(bytes=value)

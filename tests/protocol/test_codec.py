@@ -12,7 +12,10 @@ from protocol.errors import MalformedFrame
 from protocol.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse, FinalizedFeatureKey
 from protocol.messages.create_topics import CreatableTopic, CreateTopicsRequest
 from protocol.messages.delete_topics import DeleteTopicsRequest
+from protocol.messages.describe_client_quotas import DescribeClientQuotasResponse, EntryData, ValueData
 from protocol.messages.describe_cluster import DescribeClusterRequest
+from protocol.messages.describe_quorum import DescribeQuorumResponse, Listener, Node
+from protocol.messages.describe_topic_partitions import Cursor, DescribeTopicPartitionsRequest
 from protocol.messages.fetch import (
     FetchableTopicResponse,
     FetchPartition,
@@ -24,7 +27,13 @@ from protocol.messages.fetch import (
 )
 from protocol.messages.init_producer_id import InitProducerIdRequest
 from protocol.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol
-from protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
+from protocol.messages.metadata import (
+    MetadataRequest,
+    MetadataRequestTopic,
+    MetadataResponse,
+    MetadataResponsePartition,
+    MetadataResponseTopic,
+)
 from protocol.messages.produce import (
     LeaderIdAndEpoch,
     PartitionProduceData,
@@ -51,6 +60,41 @@ def refused(cls: Any, version: int, body: bytes) -> str:
     with pytest.raises(MalformedFrame) as caught:
         decoder(cls, version)(memoryview(body), 0)
     return str(caught.value)
+
+
+class TestElementsEncodedBefore:
+    """An element whose class stands alone may be given as its bytes."""
+
+    topics = (
+        MetadataResponseTopic(error_code=3, name="nope"),
+        MetadataResponseTopic(
+            error_code=0,
+            name="orders",
+            partitions=[
+                MetadataResponsePartition(
+                    error_code=0, partition_index=0, leader_id=1, replica_nodes=[1], isr_nodes=[1]
+                )
+            ],
+        ),
+    )
+
+    @pytest.mark.parametrize("version", range(14))
+    def test_it_is_the_same(self, version: int) -> None:
+        parts: list[Any] = []
+        encoder(MetadataResponseTopic, version)(self.topics[1], parts)
+        mixed = MetadataResponse(topics=[self.topics[0], b"".join(parts), self.topics[0]])
+        plain = MetadataResponse(topics=[self.topics[0], self.topics[1], self.topics[0]])
+        assert encode(mixed, version) == encode(plain, version)
+
+    def test_it_is_not_blamed_for_what_another_field_holds(self) -> None:
+        message = MetadataResponse(topics=[b"bytes"], controller_id="one")  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="controller_id is no int32: 'one'"):
+            encode(message, 13)
+
+    def test_no_other_element_may_be_bytes(self) -> None:
+        message = ProduceResponse(responses=[b"bytes"])  # type: ignore[list-item]
+        with pytest.raises(ValueError, match=r"responses\[0\] is no TopicProduceResponse"):
+            encode(message, 9)
 
 
 class TestAccess:
@@ -293,6 +337,16 @@ class TestMalformed:
         # As in Kafka, any negative size is null where null has a meaning.
         assert decode(MetadataRequest, 1, b"\x80\x00\x00\x00").topics is None  # type: ignore[attr-defined]
 
+    def test_a_structure_is_null_behind_any_negative_byte(self) -> None:
+        for byte in range(256):
+            body = b"\x01" + bytes(4) + bytes([byte])
+            if byte >= 0x80:
+                request: Any = decode(DescribeTopicPartitionsRequest, 0, body + NO_TAGS)
+                assert request.cursor is None
+            else:
+                request = decode(DescribeTopicPartitionsRequest, 0, body + b"\x02t\x00\x00\x00\x07\x00" + NO_TAGS)
+                assert request.cursor == Cursor(topic_name="t", partition_index=7)
+
     def test_counts_are_compared_with_what_is_left(self) -> None:
         assert refused(MetadataRequest, 0, b"\x7f\xff\xff\xff") == (
             "MetadataRequest v0: topics of 2147483647 elements does not fit"
@@ -357,6 +411,24 @@ class TestOurOwnBugs:
         state = ReplicaState(replica_id=2**40)
         with pytest.raises(ValueError, match=r"FetchRequest v15: replica_state.replica_id is no int32"):
             encode(FetchRequest(max_wait_ms=1, min_bytes=1, replica_state=state), 15)
+
+    def test_ports_and_doubles(self) -> None:
+        for port in (-1, 1 << 16, "9092"):
+            node = Node(node_id=1, listeners=[Listener(name="PLAINTEXT", host="localhost", port=port)])  # type: ignore[arg-type]
+            with pytest.raises(ValueError, match=r"nodes\[0\].listeners\[0\].port is no uint16"):
+                encode(DescribeQuorumResponse(error_code=0, nodes=[node]), 2)
+        entry = EntryData(values=[ValueData(key="producer_byte_rate", value="fast")])  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match=r"entries\[0\].values\[0\].value is no float64: 'fast'"):
+            encode(DescribeClientQuotasResponse(error_code=0, error_message=None, entries=[entry]), 1)
+
+    def test_structures_that_may_be_null(self) -> None:
+        assert DescribeTopicPartitionsRequest().cursor is None
+        cursor: Any = Cursor(topic_name="orders", partition_index=2**40)
+        with pytest.raises(ValueError, match=r"DescribeTopicPartitionsRequest v0: cursor.partition_index is no int32"):
+            encode(DescribeTopicPartitionsRequest(cursor=cursor), 0)
+        cursor = 5
+        with pytest.raises(ValueError, match=r"cursor is no Cursor but 5"):
+            encode(DescribeTopicPartitionsRequest(cursor=cursor), 0)
 
     def test_another_message(self) -> None:
         with pytest.raises(ValueError, match="MetadataRequest v1: the message is no MetadataRequest but ApiVersions"):

@@ -13,7 +13,7 @@ from kio.schema.request_header.v1.header import RequestHeader as KioHeaderV1
 from kio.schema.request_header.v2.header import RequestHeader as KioHeaderV2
 
 from protocol.errors import MalformedFrame
-from protocol.header import RequestHeader, decode_request_header, response_header
+from protocol.header import RequestHeader, decode_request_header, framed_response_header
 
 INT16 = st.integers(-(2**15), 2**15 - 1)
 INT32 = st.integers(-(2**31), 2**31 - 1)
@@ -95,5 +95,5 @@ def test_random_bytes_are_a_header_or_malformed(flexible: bool, tail: bytes, hea
 
 
 def test_response_headers() -> None:
-    assert response_header(7, flexible=False) == b"\x00\x00\x00\x07"
-    assert response_header(-1, flexible=True) == b"\xff\xff\xff\xff\x00"
+    assert framed_response_header(7, flexible=False, body_bytes=2) == b"\x00\x00\x00\x06\x00\x00\x00\x07"
+    assert framed_response_header(-1, flexible=True, body_bytes=2) == b"\x00\x00\x00\x07\xff\xff\xff\xff\x00"

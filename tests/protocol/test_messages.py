@@ -14,9 +14,16 @@ from kio.schema.response_header.v1.header import ResponseHeader as FlexibleRespo
 
 from protocol.schema import REQUIRED, Message, Struct, Versions, parse_versions
 from tests.protocol import oracles
-from tests.protocol.messages import MESSAGES, decode, encode, name_of, structs, versions
+from tests.protocol.messages import MESSAGES, UNKNOWN_TO_KAFKA_PYTHON, decode, encode, name_of, structs, versions
 
-ALL = pytest.mark.parametrize(("cls", "version"), versions(MESSAGES), ids=name_of)
+# Kafka 4.3 has a field more there, acquisition_lock_timeout_ms.
+NEWER_THAN_KIO = {("ShareAcknowledgeResponse", 2)}
+
+ALL = pytest.mark.parametrize(
+    ("cls", "version"),
+    [(cls, version) for cls, version in versions(MESSAGES) if (cls.__name__, version) not in NEWER_THAN_KIO],
+    ids=name_of,
+)
 FEW = settings(max_examples=20, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
 # Of Apache Kafka 4.3's broker listener, where InitProducerId v6 is unstable.
@@ -34,14 +41,40 @@ EXPECTED = {
     "SyncGroup": (14, "0-5"),
     "DescribeGroups": (15, "0-6"),
     "ListGroups": (16, "0-5"),
+    "SaslHandshake": (17, "0-1"),
     "ApiVersions": (18, "0-4"),
     "CreateTopics": (19, "2-7"),
     "DeleteTopics": (20, "1-6"),
+    "DeleteRecords": (21, "0-2"),
     "InitProducerId": (22, "0-5"),
     "OffsetForLeaderEpoch": (23, "2-4"),
+    "DescribeAcls": (29, "1-3"),
+    "CreateAcls": (30, "1-3"),
+    "DeleteAcls": (31, "1-3"),
+    "DescribeConfigs": (32, "1-4"),
+    "AlterConfigs": (33, "0-2"),
+    "AlterReplicaLogDirs": (34, "1-2"),
+    "DescribeLogDirs": (35, "1-5"),
+    "SaslAuthenticate": (36, "0-2"),
+    "CreatePartitions": (37, "0-3"),
     "DeleteGroups": (42, "0-2"),
+    "ElectLeaders": (43, "0-2"),
+    "IncrementalAlterConfigs": (44, "0-1"),
+    "AlterPartitionReassignments": (45, "0-1"),
+    "ListPartitionReassignments": (46, "0"),
     "OffsetDelete": (47, "0"),
+    "DescribeClientQuotas": (48, "0-1"),
+    "AlterClientQuotas": (49, "0-1"),
+    "DescribeUserScramCredentials": (50, "0"),
+    "DescribeQuorum": (55, "0-2"),
+    "UpdateFeatures": (57, "0-2"),
     "DescribeCluster": (60, "0-2"),
+    "DescribeProducers": (61, "0"),
+    "UnregisterBroker": (64, "0"),
+    "ListConfigResources": (74, "0-1"),
+    "DescribeTopicPartitions": (75, "0"),
+    "ShareFetch": (78, "1-2"),
+    "ShareAcknowledge": (79, "1-2"),
 }
 
 
@@ -57,7 +90,8 @@ def test_codecs_agree_with_kio_and_kafka_python(cls: type[Message], version: int
     def check(message: Message) -> None:
         body = encode(message, version)
         assert body == oracles.kio_encode(message, version)
-        assert body == oracles.kafka_python_encode(message, version)
+        if cls.API_NAME not in UNKNOWN_TO_KAFKA_PYTHON:
+            assert body == oracles.kafka_python_encode(message, version)
         assert oracles.kio_decode(cls, version, body) == oracles.to_kio(message, version)
         assert decode(cls, version, body) == message
 
@@ -77,19 +111,20 @@ def test_declarations_agree_with_kio(cls: type[Message], version: int) -> None:
 
 def _compare_structs(cls: type[Struct], theirs: Any, version: int) -> None:
     """Names of structures and fields, their order, and the defaults that kio gives."""
-    assert cls.__name__ == theirs.__name__
+    # The prefix tells a request's structure from one of the response that has the same name.
+    assert cls.__name__.removeprefix("Requested") == theirs.__name__
     present = [field for field in cls.__fields__ if version in field.versions]
     names = [field.name for field in dataclasses.fields(theirs)]
     assert names == [field.name if field.name in names else field.name.removesuffix("_ms") for field in present]
     for ours, field in zip(present, dataclasses.fields(theirs), strict=True):
         if ours.struct is not None:
             _compare_structs(ours.struct, oracles.element_class(field), version)
-        elif field.default is not dataclasses.MISSING and field.default != ():
+        elif field.default is not dataclasses.MISSING and ours.kind != "array":  # ours is always an empty one
             assert ours.default is not REQUIRED
             assert oracles.to_kio_field(ours.default, field) == field.default, ours.name
 
 
-@pytest.mark.parametrize("cls", MESSAGES, ids=name_of)
+@pytest.mark.parametrize("cls", [cls for cls in MESSAGES if cls.API_NAME not in UNKNOWN_TO_KAFKA_PYTHON], ids=name_of)
 def test_declarations_agree_with_kafkas_message_definitions(cls: type[Message]) -> None:
     """What no codec shows: which fields are ignorable. (kafka-python carries the definitions as data.)"""
     _compare_definitions(cls, load_json(cls.__name__)["fields"], _range(cls.VERSIONS))

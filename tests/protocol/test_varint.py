@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kio.serial import writers
 
 from protocol.errors import MalformedFrame
-from protocol.varint import append_varint, encode_uvarint, read_uvarint, read_varint, read_varlong
+from protocol.varint import VARINTS, encode_uvarint, encode_varint, read_uvarint, read_varint, read_varlong
 
 
 def written_by(write: Callable[..., None], value: int) -> bytes:
@@ -29,16 +29,16 @@ def test_unsigned(value: int) -> None:
 
 @given(st.integers(-(2**31), 2**31 - 1) | st.sampled_from([0, -1, 63, 64, -64, -65, 2**31 - 1, -(2**31)]))
 def test_signed(value: int) -> None:
-    encoded = bytearray()
-    append_varint(encoded, value)
+    encoded = encode_varint(value)
+    assert encoded == VARINTS[value] == VARINTS[value]
     assert encoded == written_by(writers.write_signed_varint, value)
     assert read_varint(encoded, 0) == (value, len(encoded))
 
 
 @given(st.integers(-(2**63), 2**63 - 1) | st.sampled_from([2**63 - 1, -(2**63)]))
 def test_signed_long(value: int) -> None:
-    encoded = bytearray()
-    append_varint(encoded, value)
+    encoded = encode_varint(value)
+    assert encoded == VARINTS[value] == VARINTS[value]
     assert encoded == written_by(writers.write_signed_varlong, value)
     assert read_varlong(encoded, 0) == (value, len(encoded))
 

@@ -45,10 +45,12 @@ class RecordingFilesystem(Filesystem):
         self._paths[fd] = path
         return fd
 
-    def create(self, path: str) -> int:
-        fd = super().create(path)
+    def create(self, path: str, *, empty: bool = False) -> int:
+        fd = super().create(path, empty=empty)
         self._paths[fd] = path
         self.story.append(Operation("create", path))
+        if empty:
+            self.story.append(Operation("truncate", path, 0))
         return fd
 
     def close(self, fd: int) -> None:
@@ -127,7 +129,9 @@ def write_files(files: dict[str, bytes], source: Path, target: Path) -> None:
     """Puts files of the directory `source` into the empty directory `target`."""
     target.mkdir(parents=True)
     for path, content in files.items():
-        (target / Path(path).relative_to(source)).write_bytes(content)
+        file = target / Path(path).relative_to(source)
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(content)
 
 
 def torn_sizes(size_bytes: int) -> Iterator[int]:

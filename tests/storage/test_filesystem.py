@@ -93,6 +93,15 @@ def test_names(filesystem: Filesystem, tmp_path: Path) -> None:
     assert not filesystem.exists(root)
 
 
+def test_usage(filesystem: Filesystem, tmp_path: Path) -> None:
+    total_bytes, usable_bytes = filesystem.usage(str(tmp_path))
+    volume = os.statvfs(tmp_path)
+    assert total_bytes == volume.f_blocks * volume.f_frsize
+    assert 0 < usable_bytes < total_bytes
+    with pytest.raises(FileNotFoundError):
+        filesystem.usage(str(tmp_path / "nowhere"))
+
+
 def test_remove_tree_does_not_follow_links(filesystem: Filesystem, tmp_path: Path) -> None:
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept" / "file").touch()
@@ -118,7 +127,7 @@ def test_write_atomically_is_durable_before_it_is_visible(tmp_path: Path) -> Non
     assert order[:4] == ["pwrite", "fsync", "rename", "fsync_directory"]
 
 
-@pytest.mark.parametrize("call", ["create", "truncate", "pwrite", "fsync", "rename"])
+@pytest.mark.parametrize("call", ["create", "pwrite", "fsync", "rename"])
 @pytest.mark.parametrize("error", [no_space, broken])
 def test_write_atomically_keeps_the_old_file(tmp_path: Path, call: str, error: object) -> None:
     filesystem = FailingFilesystem()

@@ -66,7 +66,7 @@ def code_of(raised: pytest.ExceptionInfo[KafkaError]) -> ErrorCode:
 def test_a_new_log(log: Log, directory: str) -> None:
     assert (log.log_start_offset, log.log_end_offset, log.recovery_point, log.size_bytes) == (0, 0, 0, 0)
     name = "00000000000000000000"
-    assert sorted(os.listdir(directory)) == [f"{name}.index", f"{name}.log", f"{name}.timeindex"]
+    assert os.listdir(directory) == [f"{name}.log"]
     assert log.read(0, 100, max_offset=0, min_one_message=True) is None
     assert log.offset_for_timestamp(0) is None
     assert log.max_timestamp() == TimestampAndOffset(-1, -1, -1)
@@ -562,58 +562,6 @@ def test_truncate_takes_back_what_producers_sent(directory: str) -> None:
     log.truncate_to(5)
     assert idempotent(log, 4).duplicate
     assert idempotent(log, 5) == AppendResult(5, 5, -1, 0, False)
-
-
-def test_delete_records(directory: str) -> None:
-    log = create_log(directory, LogConfig(segment_bytes=300))
-    for number in range(10):
-        append(log, 2, epoch=number // 4)
-    with pytest.raises(KafkaError) as raised:
-        log.delete_records(21)
-    assert code_of(raised) is ErrorCode.OFFSET_OUT_OF_RANGE
-    log.delete_records(7)
-    log.delete_records(3)
-    assert log.log_start_offset == 7
-    assert log.segments[0].base_offset <= 7 < log.segments[1].base_offset
-    assert log.leader_epochs.entries[0] == EpochStart(0, 7)
-    with pytest.raises(KafkaError):
-        log.read(6, 100, max_offset=20, min_one_message=True)
-    assert headers_of(read(log, 7))[0].base_offset == 6, "the batch that holds it, whole"
-    assert append(log).log_start_offset == 7
-    log.delete_records(log.log_end_offset)
-    assert len(log.segments) == 1
-    assert log.read(21, 100, max_offset=21, min_one_message=True) is None
-    assert append(log).base_offset == 21
-    log.close()
-    again = open_log(directory, log_start_offset=21)
-    assert (again.log_start_offset, again.log_end_offset) == (21, 22)
-
-
-def test_deleted_records_are_still_sent(directory: str) -> None:
-    log = create_log(directory, LogConfig(segment_bytes=250))
-    for _ in range(10):
-        append(log)
-    span = log.read(0, 1 << 20, max_offset=10, min_one_message=True)
-    assert span is not None
-    log.delete_records(10)
-    assert [header.base_offset for header in headers_of(take(span))] == [0, 1]
-
-
-def test_records_are_deleted_on_a_full_disk(directory: str) -> None:
-    filesystem = FailingFilesystem()
-    log = create_log(directory, LogConfig(segment_bytes=250), filesystem)
-    for _ in range(10):
-        append(log)
-    filesystem.fail["create"] = no_space
-    with pytest.raises(OSError, match="No space"):
-        log.delete_records(7)
-    assert log.segments[0].base_offset == 6, "what makes room has been done"
-    filesystem.fail.clear()
-    log.delete_records(7)
-    assert log.leader_epochs.entries == (EpochStart(EPOCH, 7),)
-    assert [path.name for path in sorted(Path(directory).glob("*.snapshot"))] == [
-        f"{offset:020d}.snapshot" for offset in (6, 8)
-    ]
 
 
 # Durability and the end

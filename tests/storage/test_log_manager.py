@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import logging
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -63,18 +65,12 @@ def names(directory: Path) -> set[str]:
     return {path.name for path in directory.iterdir()}
 
 
-def test_a_new_log_has_its_files_at_once(tmp_path: Path, start: Callable[..., LogManager]) -> None:
+def test_a_new_log_has_its_file_at_once(tmp_path: Path, start: Callable[..., LogManager]) -> None:
     manager = start(tmp_path / "logs")
     log = manager.create("orders", 0, ORDERS, CONFIG)
     assert manager.get("orders", 0) is log
     assert manager.get("orders", 1) is None
-    base = "0" * 20
-    assert names(tmp_path / "logs/orders-0") == {
-        f"{base}.log",
-        f"{base}.index",
-        f"{base}.timeindex",
-        "partition.metadata",
-    }
+    assert names(tmp_path / "logs/orders-0") == {f"{0:020}.log", "partition.metadata"}
     assert names(tmp_path / "logs") == {".lock", "meta.properties", "orders-0"}
 
 
@@ -83,6 +79,45 @@ def test_new_logs_go_where_the_fewest_are(tmp_path: Path, start: Callable[..., L
     for partition in range(7):
         manager.create("orders", partition, ORDERS, CONFIG)
     assert [len(list((tmp_path / name).glob("orders-*"))) for name in "abc"] == [3, 2, 2]
+
+
+def test_some_new_logs_lie_together(tmp_path: Path, start: Callable[..., LogManager]) -> None:
+    class Recording(Filesystem):
+        apart: ClassVar[list[bool]] = []
+
+        def mkdir(self, path: str, *, apart: bool = False) -> None:
+            self.apart.append(apart)
+            super().mkdir(path, apart=apart)
+
+    manager = start(tmp_path, filesystem=Recording())
+    for partition in range(33):
+        manager.create("orders", partition, ORDERS, CONFIG)
+    assert [index for index, apart in enumerate(Recording.apart) if apart] == [0, 16, 32]
+
+
+def test_all_logs_share_the_descriptors(tmp_path: Path, start: Callable[..., LogManager]) -> None:
+    class Counting(Filesystem):
+        opened = closed = 0
+
+        def open(self, path: str) -> int:
+            self.opened += 1
+            return super().open(path)
+
+        def create(self, path: str, *, empty: bool = False) -> int:
+            self.opened += 1
+            return super().create(path, empty=empty)
+
+        def close(self, fd: int) -> None:
+            self.closed += 1
+            super().close(fd)
+
+    filesystem = Counting()
+    manager = start(tmp_path, filesystem=filesystem, descriptors_max=4)
+    logs = [manager.create("orders", partition, ORDERS, CONFIG) for partition in range(20)]
+    before = filesystem.opened - filesystem.closed
+    for log in logs:
+        log.append(batch_of(), 0, NOW_MS)
+    assert filesystem.opened - filesystem.closed - before == 4
 
 
 class TestStops:
@@ -136,6 +171,48 @@ class TestStops:
         log = again.get("orders", 0)
         assert (log.log_start_offset, log.log_end_offset, log.recovery_point) == (2, 5, 0)
         assert [header.base_offset for header in read_all(log)] == [2, 3, 4]
+
+    @pytest.mark.parametrize("clean", [True, False])
+    def test_a_log_without_records_has_no_indexes(
+        self, tmp_path: Path, start: Callable[..., LogManager], clean: bool, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        manager = start(tmp_path)
+        manager.create("orders", 0, ORDERS, CONFIG)
+        manager.close(clean=clean)
+        assert names(tmp_path / "orders-0") == {f"{0:020}.log", "partition.metadata"}
+        for offset in range(2):
+            manager = start(tmp_path, expected={("orders", 0): ORDERS})
+            log = manager.get("orders", 0)
+            assert log is not None
+            assert log.append(batch_of(), 0, NOW_MS).base_offset == offset
+            assert [header.base_offset for header in read_all(log)] == list(range(offset + 1))
+            manager.close(clean=clean)
+        assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+    def test_an_index_that_was_there_before_its_segment_is_not_believed(
+        self, tmp_path: Path, start: Callable[..., LogManager]
+    ) -> None:
+        manager = start(tmp_path)
+        manager.create("orders", 0, ORDERS, CONFIG)
+        manager.close()
+        index = tmp_path / "orders-0" / f"{0:020}.index"
+        index.write_bytes(struct.pack(">ii", 5, 500))
+        log = start(tmp_path, expected={("orders", 0): ORDERS}).get("orders", 0)
+        assert log is not None
+        assert index.read_bytes() == b""
+        assert log.segments[0].offset_index.last() == (0, 0)
+
+    def test_the_names_of_index_files_are_durable(self, tmp_path: Path, start: Callable[..., LogManager]) -> None:
+        filesystem = FailingFilesystem()
+        manager = start(tmp_path, filesystem=filesystem)
+        log = manager.create("orders", 0, ORDERS, CONFIG)
+        log.append(batch_of(), 0, NOW_MS)
+        log.flush()
+        log.append(batch_of(), 0, NOW_MS)
+        made: list[set[str]] = []
+        filesystem.fail["fsync_directory"] = lambda path: made.append(names(Path(path)))
+        log.close()
+        assert {f"{0:020}.index", f"{0:020}.timeindex"} <= made[-1]
 
     def test_epochs_start_no_earlier_than_the_log(
         self, tmp_path: Path, start: Callable[..., LogManager], managers: Any
@@ -286,22 +363,51 @@ class TestOwnership:
         self, tmp_path: Path, start: Callable[..., LogManager]
     ) -> None:
         (tmp_path / "orders-0").mkdir()
+        (tmp_path / "orders-0" / f"{0:020d}.log").write_bytes(b"records")
+        (tmp_path / "orders-1" / "nested").mkdir(parents=True)
+        (tmp_path / "unexpected-0").mkdir()
         (tmp_path / "notes").mkdir()
+        manager = start(tmp_path, expected={("orders", 0): ORDERS, ("orders", 1): ORDERS})
+        assert not manager.logs
+        for name in ("orders-0", "orders-1", "unexpected-0"):
+            assert len(list(tmp_path.glob(f"{name}.*-stray"))) == 1
+        assert (tmp_path / "notes").exists()
+
+    @pytest.mark.parametrize("files", [[], ["partition.metadata"], ["partition.metadata", f"{0:020d}.log"]])
+    def test_a_directory_that_a_crash_left_half_made_is_removed(
+        self, tmp_path: Path, start: Callable[..., LogManager], files: list[str]
+    ) -> None:
+        (tmp_path / "orders-0").mkdir()
+        for name in files:
+            (tmp_path / "orders-0" / name).touch()
         manager = start(tmp_path, expected={("orders", 0): ORDERS})
         assert manager.get("orders", 0) is None
-        assert len(list(tmp_path.glob("orders-0.*-stray"))) == 1
-        assert (tmp_path / "notes").exists()
+        assert not list(tmp_path.glob("orders-0*"))
+        manager.create("orders", 0, ORDERS, CONFIG)
 
 
 class TestDeletion:
     def test_renamed_at_once_and_removed_later(self, tmp_path: Path, start: Callable[..., LogManager]) -> None:
-        manager = start(tmp_path)
-        manager.create("orders", 0, ORDERS, CONFIG)
+        now = [NOW_MS]
+        told: list[int] = []
+        manager = start(
+            tmp_path,
+            now_ms=lambda: now[0],
+            file_delete_delay_ms=lambda: 500,
+            on_removal_sooner=lambda: told.append(now[0]),
+        )
+        manager.create("orders", 0, ORDERS, LogConfig(file_delete_delay_ms=7))
+        assert manager.remove_deleted() is None
         manager.delete("orders", 0, ORDERS)
+        assert told == [NOW_MS]
         assert manager.get("orders", 0) is None
         assert len(list(tmp_path.glob("orders-0.*-delete"))) == 1
         manager.create("orders", 0, PAYMENTS, CONFIG)
-        manager.remove_deleted()
+        now[0] += 499
+        assert manager.remove_deleted() == 1
+        assert len(list(tmp_path.glob("orders-0.*-delete"))) == 1
+        now[0] += 1
+        assert manager.remove_deleted() is None
         assert names(tmp_path) == {".lock", "meta.properties", "orders-0"}
 
     def test_what_a_crash_left_is_removed(self, tmp_path: Path, start: Callable[..., LogManager]) -> None:
@@ -309,9 +415,33 @@ class TestDeletion:
         manager.create("orders", 0, ORDERS, CONFIG)
         manager.delete("orders", 0, ORDERS)
         manager.close(clean=False)
-        again = start(tmp_path)
-        again.remove_deleted()
+        again = start(tmp_path, file_delete_delay_ms=lambda: 0)
+        assert again.remove_deleted() is None
         assert names(tmp_path) == {".lock", "meta.properties"}
+
+    @pytest.mark.parametrize("restart", ["none", "clean", "crash"])
+    def test_a_log_made_again_is_another_log(
+        self, tmp_path: Path, start: Callable[..., LogManager], restart: str
+    ) -> None:
+        """Of the old one the checkpoints still know the offsets: its start would hide all records of the new one."""
+        manager = start(tmp_path)
+        log = manager.create("orders", 0, ORDERS, CONFIG)
+        for _ in range(5):
+            log.append(batch_of(), 0, NOW_MS)
+        manager.delete_segments({log: log.delete_records(4)})
+        log.flush()
+        manager.checkpoint()
+        if restart != "none":
+            manager.close(clean=restart == "clean")
+            manager = start(tmp_path, expected={("orders", 0): ORDERS})
+        manager.delete("orders", 0, ORDERS)
+        log = manager.create("orders", 0, PAYMENTS, CONFIG)
+        log.append(batch_of(), 0, NOW_MS)
+        manager.close(clean=False)
+        assert (tmp_path / "recovery-point-offset-checkpoint").read_bytes() == b"0\n0\n"
+        again = start(tmp_path, expected={("orders", 0): PAYMENTS}).get("orders", 0)
+        assert again is not None
+        assert (again.log_start_offset, again.log_end_offset) == (0, 1)
 
     def test_the_longest_name(self, tmp_path: Path, start: Callable[..., LogManager]) -> None:
         topic = "t" * 249
@@ -330,6 +460,117 @@ class TestDeletion:
         log = manager.create("orders", 0, ORDERS, CONFIG)
         manager.delete("orders", 0, PAYMENTS)
         assert manager.get("orders", 0) is log
+
+
+class TestDeletedSegments:
+    """Of logs with two batches to a segment."""
+
+    CONFIG = LogConfig(segment_bytes=300, file_delete_delay_ms=500)
+
+    @pytest.fixture
+    def filesystem(self) -> FailingFilesystem:
+        return FailingFilesystem()
+
+    @pytest.fixture
+    def manager(self, tmp_path: Path, start: Callable[..., LogManager], filesystem: FailingFilesystem) -> LogManager:
+        manager = start(tmp_path, filesystem=filesystem)
+        for topic, topic_id in (("orders", ORDERS), ("payments", PAYMENTS)):
+            log = manager.create(topic, 0, topic_id, self.CONFIG)
+            for _ in range(7):
+                log.append(batch_of([b"v" * 70]), 0, NOW_MS)
+        return manager
+
+    def delete(self, manager: LogManager, **offsets: int) -> set[tuple[str, int]]:
+        deletions = {}
+        for topic, offset in offsets.items():
+            log = manager.get(topic, 0)
+            assert log is not None
+            deletions[log] = log.delete_records(offset)
+        return manager.delete_segments(deletions)
+
+    def test_the_start_is_on_disk_before_a_file_goes(
+        self, tmp_path: Path, manager: LogManager, filesystem: FailingFilesystem
+    ) -> None:
+        starts: list[bytes] = []
+
+        def look(source: str, target: str) -> None:
+            if target.endswith(".deleted"):
+                starts.append((tmp_path / "log-start-offset-checkpoint").read_bytes())
+
+        filesystem.fail["rename"] = look
+        assert self.delete(manager, orders=5, payments=1) == {("orders", 0), ("payments", 0)}
+        assert len(starts) >= 2
+        assert set(starts) == {b"0\n2\norders 0 5\npayments 0 1\n"}
+        assert len(list(tmp_path.glob("*/*.log"))) == 2 + 4
+        assert len(list(tmp_path.glob("orders-0/*.log.deleted"))) == 2
+
+    def test_they_go_after_the_topics_own_delay(
+        self, tmp_path: Path, start: Callable[..., LogManager], manager: LogManager
+    ) -> None:
+        self.delete(manager, orders=5)
+        assert manager.remove_deleted() == 500
+        assert list(tmp_path.glob("orders-0/*.deleted"))
+        manager.close(clean=False)
+        start(tmp_path, expected=EXPECTED)
+        assert not list(tmp_path.glob("orders-0/*.deleted")), "or with the next start"
+
+    def test_what_was_deleted_does_not_come_back(
+        self, tmp_path: Path, start: Callable[..., LogManager], manager: LogManager
+    ) -> None:
+        self.delete(manager, orders=5)
+        manager.close(clean=False)
+        log = start(tmp_path, expected=EXPECTED, config=self.CONFIG).get("orders", 0)
+        assert log is not None
+        assert [header.base_offset for header in read_all(log)] == [5, 6]
+
+    def test_nothing_is_written_where_nothing_has_changed(
+        self, manager: LogManager, filesystem: FailingFilesystem
+    ) -> None:
+        self.delete(manager, orders=5)
+        filesystem.calls.clear()
+        assert self.delete(manager, orders=3) == {("orders", 0)}
+        assert "fsync" not in filesystem.calls
+        assert self.delete(manager, payments=0) == {("payments", 0)}
+        assert "fsync" not in filesystem.calls
+
+    def test_a_full_disk_is_no_reason_to_keep_them(
+        self, tmp_path: Path, manager: LogManager, filesystem: FailingFilesystem
+    ) -> None:
+        filesystem.fail["pwrite"] = no_space
+        assert self.delete(manager, orders=5) == set(), "a crash may bring records back"
+        assert len(list(tmp_path.glob("orders-0/*.log"))) == 2
+        assert manager.online_directories == [str(tmp_path)]
+        filesystem.fail.clear()
+        assert self.delete(manager, orders=5) == {("orders", 0)}
+
+    def test_without_room_for_longer_names_they_go_at_once(
+        self, tmp_path: Path, manager: LogManager, filesystem: FailingFilesystem
+    ) -> None:
+        filesystem.fail["rename"] = lambda source, target: no_space() if target.endswith(".deleted") else None
+        assert self.delete(manager, orders=5) == {("orders", 0)}
+        assert sorted(path.name for path in tmp_path.glob("orders-0/*.log*")) == [
+            f"{offset:020d}.log" for offset in (4, 6)
+        ]
+
+    @pytest.mark.parametrize("call", ["fsync", "rename"])
+    def test_a_broken_disk_takes_its_directory_offline(
+        self, tmp_path: Path, manager: LogManager, filesystem: FailingFilesystem, call: str
+    ) -> None:
+        def fail(*arguments: Any) -> OSError | None:
+            return broken() if call == "fsync" or arguments[1].endswith(".deleted") else None
+
+        filesystem.fail[call] = fail
+        assert self.delete(manager, orders=5) == (set() if call == "fsync" else {("orders", 0)})
+        assert manager.online_directories == []
+        assert manager.get("payments", 0) is None
+
+    def test_a_log_that_is_deleted_meanwhile(self, tmp_path: Path, manager: LogManager) -> None:
+        log = manager.get("orders", 0)
+        assert log is not None
+        segments = log.delete_records(5)
+        manager.delete("orders", 0, ORDERS)
+        assert manager.delete_segments({log: segments}) == set()
+        assert manager.online_directories == [str(tmp_path)]
 
 
 class TestFailingDisks:
@@ -481,7 +722,7 @@ def test_stops_leave_no_snapshots_behind(tmp_path: Path, start: Callable[..., Lo
 
 def test_producers_expire(tmp_path: Path, start: Callable[..., LogManager]) -> None:
     now = [NOW_MS]
-    manager = start(tmp_path, now_ms=lambda: now[0], producer_id_expiration_ms=1000)
+    manager = start(tmp_path, now_ms=lambda: now[0], producer_id_expiration_ms=lambda: 1000)
     log = manager.create("orders", 0, ORDERS, CONFIG)
     log.append(batch_of(producer_id=7, producer_epoch=0, base_sequence=0), 0, NOW_MS)
     now[0] += 999

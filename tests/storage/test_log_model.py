@@ -1,9 +1,11 @@
-"""A log against a list of batches, under any order of appends, reads, cuts, full disks and restarts."""
+"""A log against a list of batches, under any order of appends, reads, cuts, deletions, full disks and restarts."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
+from dataclasses import replace
 from typing import NamedTuple
 
 from hypothesis import settings
@@ -12,10 +14,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from protocol.records import Record, build_batch
 from storage.descriptors import DescriptorCache
+from storage.log import Log
 from storage.log_config import LogConfig
+from storage.recovery import recover
+from storage.segment import Segment
 from tests.storage.log_support import NOW_MS, FailingFilesystem, create_log, headers_of, no_space, open_log, take
 
-CONFIG = LogConfig(segment_bytes=700, index_interval_bytes=150, segment_index_bytes=96)
+CONFIG = LogConfig(segment_bytes=700, index_interval_bytes=150, segment_index_bytes=96, retention_ms=-1)
 SIZES = st.sampled_from([0, 1, 100, 200, 500, 1 << 20])
 
 
@@ -39,6 +44,10 @@ class LogMachine(RuleBasedStateMachine):
         self.log = create_log(self.directory, CONFIG, self.filesystem, descriptors=DescriptorCache(self.filesystem, 3))
         self.batches: list[Batch] = []
         self.start = 0
+        self.saved_start = 0
+        """What the checkpoint says."""
+        self.removed: list[Segment] = []
+        """What the log has let go and nobody has deleted yet."""
         self.end = 0
         self.epoch = 0
 
@@ -135,14 +144,63 @@ class LogMachine(RuleBasedStateMachine):
             self.end = min(offset, cut[0].base_offset)
         else:
             self.end = offset
-        self.start = min(self.start, self.end)
+        self.start = self.saved_start = min(self.start, self.end)
         self.epoch += 1
 
     @rule(where=st.floats(0, 1))
     def delete_records(self, where: float) -> None:
         offset = self.start + round(where * (self.end - self.start))
-        self.log.delete_records(offset)
+        self.removed += self.log.delete_records(offset)
         self.start = offset
+
+    def expire(self, config: LogConfig, now_ms: int, expected: list[bool]) -> None:
+        """`expected` tells of each segment whether it may go; those of the front do."""
+        bases = [segment.base_offset for segment in self.log.segments]
+        count = next((index for index, may_go in enumerate(expected) if not may_go), len(expected))
+        self.log.config = config
+        expired = self.log.expire(now_ms, self.end)
+        self.log.config = CONFIG
+        removed = [] if expired is None else expired.segments
+        assert [segment.base_offset for segment in removed] == bases[:count]
+        if removed:
+            self.removed += removed
+            self.start = max(self.start, self.end if count == len(bases) else bases[count])
+
+    def bytes_by_segment(self) -> list[int]:
+        bases = [segment.base_offset for segment in self.log.segments]
+        ends = [*bases[1:], self.end]
+        return [
+            sum(len(batch.data) for batch in self.batches if base <= batch.base_offset < end)
+            for base, end in zip(bases, ends, strict=True)
+        ]
+
+    @rule(limit=st.integers(0, 3000))
+    def expire_by_size(self, limit: int) -> None:
+        sizes = self.bytes_by_segment()
+        bases = [segment.base_offset for segment in self.log.segments]
+        may_go = [
+            sum(sizes[index + 1 :]) >= limit or (index + 1 < len(bases) and bases[index + 1] <= self.start)
+            for index in range(len(sizes))
+        ]
+        self.expire(replace(CONFIG, retention_bytes=limit), NOW_MS, [*may_go[:-1], may_go[-1] and sizes[-1] > 0])
+
+    @rule(limit=st.integers(0, 32))
+    def expire_by_age(self, limit: int) -> None:
+        bases = [segment.base_offset for segment in self.log.segments]
+        may_go = []
+        for base, end in zip(bases, [*bases[1:], self.end], strict=True):
+            times = [time for batch in self.batches if base <= batch.base_offset < end for time in batch.timestamps]
+            below_start = base != bases[-1] and end <= self.start
+            may_go.append(below_start or (bool(times) and NOW_MS + 32 - max(times) > limit))
+        self.expire(replace(CONFIG, retention_ms=limit), NOW_MS + 32, may_go)
+
+    @rule(marked=st.integers(0, 4))
+    def settle(self, marked: int) -> None:
+        """The start is saved, and the files are renamed; the process may end before the last of them is."""
+        self.saved_start = self.start
+        for segment in self.removed[:marked]:
+            segment.mark_deleted()
+        del self.removed[:marked]
 
     @rule()
     def flush(self) -> None:
@@ -153,6 +211,7 @@ class LogMachine(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         self.log.close()
+        self.saved_start = self.start
         self.filesystem = FailingFilesystem()
         self.log = open_log(
             self.directory,
@@ -161,6 +220,32 @@ class LogMachine(RuleBasedStateMachine):
             descriptors=DescriptorCache(self.filesystem, 3),
             log_start_offset=self.start,
         )
+        self.removed.clear()
+
+    @rule()
+    def crash(self) -> None:
+        """The process is killed: what was appended is there, what was deleted and not settled may be there again."""
+        self.log.close_files()
+        self.filesystem = FailingFilesystem()
+        descriptors = DescriptorCache(self.filesystem, 3)
+        recovery_point = self.log.recovery_point
+
+        def run(log: Log) -> None:
+            cut, _ = recover(log, recovery_point, descriptors, NOW_MS)
+            assert cut is None
+
+        first = min(int(name[:20]) for name in os.listdir(self.directory) if name.endswith(".log"))
+        self.log = open_log(
+            self.directory,
+            CONFIG,
+            self.filesystem,
+            descriptors=descriptors,
+            log_start_offset=self.saved_start,
+            recovery_point=recovery_point,
+            recover=run,
+        )
+        self.start = max(self.saved_start, first)
+        self.removed.clear()
 
     @invariant()
     def agrees(self) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -115,3 +117,28 @@ def test_msg_more_is_a_flag_for_send(platform: Platform, sockets: tuple[socket.s
     assert left.send(b"head", platform.msg_more) == 4
     assert left.send(b"body") == 4
     assert right.recv(4, socket.MSG_WAITALL) == b"head"
+
+
+def flags_of(path: Path) -> int | None:
+    """What `lsattr` shows of a directory; None where its file system has no such flags."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        request = 2 << 30 | struct.calcsize("@l") << 16 | ord("f") << 8 | 1
+        return int(struct.unpack("@I4x", fcntl.ioctl(fd, request, bytes(8)))[0])
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+
+
+def test_a_directory_apart_is_a_directory_like_any(platform: Platform, tmp_path: Path) -> None:
+    filesystem = Filesystem(platform)
+    before = flags_of(tmp_path)
+    filesystem.mkdir(str(tmp_path / "a"), apart=True)
+    assert list(tmp_path.iterdir()) == [tmp_path / "a"]
+    with pytest.raises(FileExistsError):
+        filesystem.mkdir(str(tmp_path / "a"), apart=True)
+    with pytest.raises(FileNotFoundError):
+        filesystem.mkdir(str(tmp_path / "b/c"), apart=True)
+    assert flags_of(tmp_path) == before
+    assert flags_of(tmp_path / "a") == before

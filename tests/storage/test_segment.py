@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -39,16 +41,32 @@ def append(segment: Segment, offset: int, count: int = 1, timestamp: int = NOW_M
     return len(batch)
 
 
-def test_files_exist_from_the_start(tmp_path: Path) -> None:
-    make_segment(tmp_path)
+def test_indexes_are_made_once_there_is_something_to_keep(tmp_path: Path) -> None:
+    segment = make_segment(tmp_path)
     name = "00000000000000000500"
+    segment.finish()
+    segment.write_out_indexes()
+    append(segment, BASE)
+    assert os.listdir(tmp_path) == [f"{name}.log"]
+    segment.finish()
     assert sorted(os.listdir(tmp_path)) == [f"{name}.index", f"{name}.log", f"{name}.timeindex"]
 
 
 def test_a_new_segment_is_empty_whatever_was_there(tmp_path: Path) -> None:
-    append(make_segment(tmp_path), BASE)
-    assert make_segment(tmp_path).size_bytes == 0
-    assert reopen(tmp_path).size_bytes == 0
+    config = LogConfig(index_interval_bytes=1)
+    before = make_segment(tmp_path, config)
+    for number in range(9):
+        append(before, BASE + number)
+    before.finish()
+    before.close()
+    segment = make_segment(tmp_path, config)
+    assert segment.size_bytes == 0
+    for number in range(3):
+        append(segment, BASE + number)
+    segment.finish()
+    again = reopen(tmp_path, config)
+    assert [again.offset_index.entries[i] for i in range(len(again.offset_index.entries))] == [(1, 170), (2, 340)]
+    assert again.next_offset() == BASE + 3
 
 
 def test_index_entries_as_kafka_places_them(tmp_path: Path) -> None:
@@ -256,3 +274,70 @@ def test_removed_files_stay_readable(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
     assert len(take(span)) == segment.size_bytes
     assert segment.file.fd == -1
+
+
+def test_the_jitter_closes_each_segment_a_bit_earlier(tmp_path: Path) -> None:
+    config = LogConfig(segment_ms=1000, segment_jitter_ms=100)
+    closed_ms = set()
+    for number in range(50):
+        (tmp_path / str(number)).mkdir()
+        segment = make_segment(tmp_path / str(number), config)
+        append(segment, BASE)
+        ages_ms = range(1002)
+        closed_ms.add(next(age for age in ages_ms if segment.must_roll(config, 100, BASE + 1, NOW_MS + age, NOW_MS)))
+    assert len(closed_ms) > 1
+    assert closed_ms <= set(range(902, 1002))
+
+
+@pytest.mark.parametrize("jitter_ms", [1, 10, 999_999_999_999])
+def test_the_jitter_is_less_than_the_whole(jitter_ms: int) -> None:
+    config = LogConfig(segment_ms=10, segment_jitter_ms=jitter_ms)
+    assert {config.random_jitter_ms() for _ in range(300)} == set(range(min(jitter_ms, 10)))
+
+
+def test_the_newest_record_or_the_last_write(tmp_path: Path) -> None:
+    segment = make_segment(tmp_path)
+    os.utime(segment.file.path, (0, NOW_MS / 1000 + 5))
+    assert segment.newest_ms == NOW_MS + 5000
+    append(segment, BASE, timestamp=-1)
+    os.utime(segment.file.path, (0, NOW_MS / 1000 + 6))
+    assert segment.newest_ms == NOW_MS + 6000
+    append(segment, BASE + 1, timestamp=7)
+    append(segment, BASE + 2, timestamp=3)
+    assert segment.newest_ms == 7
+
+
+@pytest.mark.parametrize("interval", [1, 250, 1 << 20])
+def test_the_end_offset_at_a_position(tmp_path: Path, interval: int) -> None:
+    segment = make_segment(tmp_path, LogConfig(index_interval_bytes=interval))
+    ends = [0]
+    for number in range(20):
+        # Every third offset is missing, as after compaction.
+        ends.append(ends[-1] + append(segment, BASE + 3 * number, 2))
+    for number, (start, end) in enumerate(itertools.pairwise(ends)):
+        # What lies before a batch ends where the batch begins, also over a gap.
+        assert {segment.end_offset_at(position) for position in (start, start + 1, end - 1)} == {BASE + 3 * number}
+    assert segment.end_offset_at(ends[-1]) == segment.end_offset_at(ends[-1] + 1) == BASE + 3 * 19 + 2
+
+
+def test_it_goes_on_with_the_files_of_another_directory(tmp_path: Path) -> None:
+    source, target, retired = tmp_path / "a", tmp_path / "b", tmp_path / "retired"
+    source.mkdir()
+    segment = make_segment(source, LogConfig(index_interval_bytes=1))
+    for number in range(200):  # more than an index holds in memory
+        append(segment, BASE + number)
+    span = segment.read(BASE + 100, 10_000, END, True)
+    assert span is not None
+    shutil.copytree(source, target)
+    source.rename(retired)
+    segment.take_over(str(target), str(retired))
+    shutil.rmtree(retired)
+    assert next(header.base_offset for header in headers_of(take(span))) == BASE + 100
+    append(segment, BASE + 200)
+    segment.finish()
+    segment.close()
+    again = reopen(target)
+    assert again.next_offset() == BASE + 201
+    assert [again.position_of(BASE + number) for number in (0, 100, 200)] == [
+        segment.position_of(BASE + number) for number in (0, 100, 200)
+    ]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import selectors
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, NamedTuple, Self
 
-from .wait import DEADLINE_S
+from .wait import DEADLINE_S, wait_until
 from .wire import WireClient
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -81,19 +82,8 @@ class BrokerProcess:
 
         Raises AssertionError, with the log, where it ends or stays silent instead.
         """
-        assert self._process is None, "it is running already"
-        with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                serve_command(*self._arguments, port=self._port),
-                cwd=CHECKOUT,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                env=self._environment,
-            )
-        assert self._process.stdout is not None
-        line = _read_line(self._process.stdout)
+        self._spawn()
+        line = _read_line(self._stdout())
         found = _READY.fullmatch(line)
         if found is None:
             self.kill()
@@ -105,6 +95,15 @@ class BrokerProcess:
             int(found["elapsed_ms"]),
         )
         return self
+
+    def start_and_kill(self, reached: Callable[[], object]) -> None:
+        """Start it and kill it once `reached` returns something true, or once it is ready if that is sooner."""
+        self._spawn()
+        stdout = self._stdout()
+        wait_until(
+            lambda: reached() or select.select([stdout], [], [], 0)[0], "the broker's start gets so far", pause_s=0
+        )
+        self.kill()
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""
@@ -146,6 +145,24 @@ class BrokerProcess:
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
             self.kill()
+
+    def _spawn(self) -> None:
+        assert self._process is None, "it is running already"
+        with self.log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                serve_command(*self._arguments, port=self._port),
+                cwd=CHECKOUT,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=self._environment,
+            )
+
+    def _stdout(self) -> IO[str]:
+        stdout = self._running().stdout
+        assert stdout is not None
+        return stdout
 
     def _running(self) -> subprocess.Popen[str]:
         assert self._process is not None, "it is not running"

@@ -15,6 +15,7 @@ from broker.fetch_sessions import FetchSessionCache
 from broker.metadata.image import BrokerImage, ImageDelta, MetadataImage, PartitionImage, TopicImage
 from broker.partition import Partition
 from broker.partitions import PartitionTable
+from broker.record_deletion import RecordDeletion
 from broker.security.acl import AclOperation, ResourceType
 from protocol.codec import decoder, encoder
 from protocol.records import Record, build_batch
@@ -93,6 +94,7 @@ class HostedTopics:
         )
         self.logs.load({}, lambda topic: LogConfig())
         self.partitions = PartitionTable(self.config, self.clock, self.logs, self.delayed)
+        self.record_deletion = RecordDeletion(self.partitions, self.logs, self.clock)
         self.fetch_sessions = FetchSessionCache(
             self.config.int("max.incremental.fetch.session.cache.slots"), self.clock
         )

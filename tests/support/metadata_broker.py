@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from kio.serial import entity_reader
 
-from broker.config import Config
+from broker.config import Config, StartupError
+from broker.config_follower import ConfigFollower
+from broker.configs import ConfigController
 from broker.context import RequestContext
+from broker.listeners import Listener
 from broker.metadata.image import MetadataImage, TopicImage
 from broker.metadata.keys import broker_key
 from broker.metadata.publisher import ImagePublisher
@@ -22,11 +26,14 @@ from broker.metadata.store import Change, Put
 from broker.metadata.writer import MetadataWriter
 from broker.producer_ids import ProducerIdAllocator
 from broker.registry import APIS
+from broker.replicas import ReplicaController
 from broker.security.acl import AclOperation, ResourceType
 from broker.security.authorizer import AllowAll, Authorizer
+from broker.topic_descriptions import TopicDescriptions
 from broker.topics import TopicController
 from protocol.codec import Part, decoder, encoder
 from protocol.errors import ErrorCode
+from tests.support.manual_clock import ManualClock
 
 NODE_ID = 1
 
@@ -36,6 +43,7 @@ class Connection:
 
     principal = "User:ANONYMOUS"
     peer_host = "127.0.0.1"
+    listener = SimpleNamespace(name="PLAINTEXT")
 
 
 class Granting:
@@ -59,10 +67,13 @@ class Partitions:
     """Knows only which logs have failed."""
 
     def __init__(self) -> None:
-        self.failed: set[tuple[str, int]] = set()
+        self.offline: frozenset[tuple[bytes, int]] = frozenset()
+
+    def fail(self, topic: TopicImage, index: int) -> None:
+        self.offline |= {(topic.topic_id, index)}
 
     def absence(self, topic: TopicImage, index: int) -> ErrorCode:
-        if (topic.name, index) in self.failed:
+        if (topic.topic_id, index) in self.offline:
             return ErrorCode.KAFKA_STORAGE_ERROR
         return ErrorCode.NOT_LEADER_OR_FOLLOWER
 
@@ -74,24 +85,34 @@ class MetadataBroker:
     images: ImagePublisher
     writer: MetadataWriter
     topics: TopicController
+    replicas: ReplicaController
+    configs: ConfigController
     producer_ids: ProducerIdAllocator
 
     def __init__(self, directory: Path, settings: Mapping[str, str] | None = None) -> None:
         self.node_id = NODE_ID
         self.config = Config({"node.id": str(NODE_ID), **(settings or {})})
         self.authorizer: Authorizer = AllowAll()
+        self.clock = ManualClock()
         self.partitions = Partitions()
+        self.topic_descriptions = TopicDescriptions(NODE_ID, self.partitions)  # type: ignore[arg-type]
         self.unreachable: set[int] = set()
+        self.ports_taken: set[int] = set()
         self._path = str(directory / "metadata.db")
 
     async def start(self) -> MetadataBroker:
         self.store = await SqliteStore.open(self._path, durable=False)
         await register_broker(self.store, NODE_ID, "r1")
         self.images = ImagePublisher(self.store)
-        await self.images.load()
+        image = await self.images.load()
+        follower = ConfigFollower(self.config, lambda: None)
+        follower.apply(image)
+        self.images.subscribe(follower)
         self.images.start()
         self.writer = MetadataWriter(self.store, self.images)
         self.topics = TopicController(self.config, self.writer, self.images)
+        self.replicas = ReplicaController(self.writer, self.images)
+        self.configs = ConfigController(self.config, self.writer, self.images, self._check_listeners)
         self.producer_ids = ProducerIdAllocator(self.store)
         return self
 
@@ -108,6 +129,11 @@ class MetadataBroker:
 
     def advertised(self, node_id: int, connection: object) -> tuple[str, int] | None:
         return None if node_id in self.unreachable else (f"host{node_id}", 9092)
+
+    async def _check_listeners(self, listeners: Sequence[Listener]) -> None:
+        for listener in listeners:
+            if listener.port in self.ports_taken:
+                raise StartupError(f"Port {listener.port} is in use.")
 
     async def write(self, *changes: Change) -> MetadataImage:
         """Change the store behind the broker's back, as another broker would."""

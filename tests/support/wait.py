@@ -15,8 +15,10 @@ _PAUSE_S = 0.01
 T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], T], what: str, deadline_s: float = DEADLINE_S) -> T:
-    """Ask again and again until `condition` returns something true, and return that.
+def wait_until(
+    condition: Callable[[], T], what: str, deadline_s: float = DEADLINE_S, *, pause_s: float = _PAUSE_S
+) -> T:
+    """Ask again and again, with pauses between, until `condition` returns something true, and return that.
 
     Raises AssertionError, naming `what` was waited for, once `deadline_s` seconds are over.
     """
@@ -27,4 +29,4 @@ def wait_until(condition: Callable[[], T], what: str, deadline_s: float = DEADLI
         if answer:
             return answer
         assert time.monotonic() < end, f"waited {deadline_s:g} s in vain: {what}"
-        pause.wait(_PAUSE_S)
+        pause.wait(pause_s)

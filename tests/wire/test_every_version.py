@@ -14,7 +14,16 @@ from broker.registry import APIS
 from tests.support.records_over_the_wire import describe
 from tests.support.wire import WireClient
 
-from . import data_cases, group_cases, topic_cases
+from . import (
+    admin_cluster_cases,
+    admin_config_cases,
+    admin_log_dir_cases,
+    admin_record_cases,
+    admin_topic_cases,
+    data_cases,
+    group_cases,
+    topic_cases,
+)
 
 Case = Callable[[WireClient, int, SimpleNamespace], None]
 
@@ -35,11 +44,33 @@ CASES: dict[str, Case] = {
     "ListGroups": group_cases.list_groups,
     "CreateTopics": topic_cases.create_topics,
     "DeleteTopics": topic_cases.delete_topics,
+    "DeleteRecords": admin_record_cases.delete_records,
     "InitProducerId": data_cases.init_producer_id,
     "OffsetForLeaderEpoch": data_cases.offset_for_leader_epoch,
+    "CreatePartitions": admin_topic_cases.create_partitions,
+    "DescribeConfigs": admin_config_cases.describe_configs,
+    "AlterConfigs": admin_config_cases.alter_configs,
+    "IncrementalAlterConfigs": admin_config_cases.incremental_alter_configs,
+    "ListConfigResources": admin_config_cases.list_config_resources,
     "DeleteGroups": group_cases.delete_groups,
+    "ElectLeaders": admin_topic_cases.elect_leaders,
+    "AlterPartitionReassignments": admin_topic_cases.alter_partition_reassignments,
+    "ListPartitionReassignments": admin_topic_cases.list_partition_reassignments,
     "OffsetDelete": group_cases.offset_delete,
     "DescribeCluster": topic_cases.describe_cluster,
+    "DescribeLogDirs": admin_log_dir_cases.describe_log_dirs,
+    "AlterReplicaLogDirs": admin_log_dir_cases.alter_replica_log_dirs,
+    "DescribeProducers": admin_record_cases.describe_producers,
+    "DescribeTopicPartitions": admin_topic_cases.describe_topic_partitions,
+    "DescribeAcls": admin_cluster_cases.describe_acls,
+    "CreateAcls": admin_cluster_cases.create_acls,
+    "DeleteAcls": admin_cluster_cases.delete_acls,
+    "DescribeClientQuotas": admin_cluster_cases.describe_client_quotas,
+    "AlterClientQuotas": admin_cluster_cases.alter_client_quotas,
+    "DescribeUserScramCredentials": admin_cluster_cases.describe_user_scram_credentials,
+    "DescribeQuorum": admin_cluster_cases.describe_quorum,
+    "UpdateFeatures": admin_cluster_cases.update_features,
+    "UnregisterBroker": admin_cluster_cases.unregister_broker,
 }
 
 

@@ -1,9 +1,11 @@
-"""Which brokers hold the replicas of a new topic's partitions."""
+"""Which brokers hold the replicas of partitions: chosen evenly, or as a client asks for."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Container, Sequence
 from itertools import chain, zip_longest
+
+from protocol.errors import ErrorCode, KafkaError
 
 from ...metadata.image import BrokerImage
 
@@ -29,6 +31,46 @@ def place_replicas(
         others = [*others[shift:], *others[:shift]]
         assignment.append(_replicas(ring[start], others, replication_factor))
     return tuple(assignment)
+
+
+def seed_of(topic_id: bytes) -> int:
+    """The seed that all placements of a topic have in common."""
+    return int.from_bytes(topic_id[:4], "big")
+
+
+def check_factor(replication_factor: int, brokers: Collection[object]) -> None:
+    """Raise KafkaError(INVALID_REPLICATION_FACTOR) if there are not as many brokers."""
+    if replication_factor > len(brokers):
+        message = (
+            f"Unable to replicate the partition {replication_factor} time(s): The target replication factor of "
+            f"{replication_factor} cannot be reached because only {len(brokers)} broker(s) are registered."
+        )
+        raise KafkaError(ErrorCode.INVALID_REPLICATION_FACTOR, message)
+
+
+def check_replicas(replicas: Sequence[int], brokers: Container[int], replication_factor: int | None = None) -> None:
+    """Raise KafkaError(INVALID_REPLICA_ASSIGNMENT) for replicas that no partition can have, or not that many."""
+    if not replicas:
+        raise bad_assignment("The manual partition assignment includes an empty replica list.")
+    previous = None
+    for node_id in sorted(replicas):
+        if node_id not in brokers:
+            message = f"The manual partition assignment includes broker {node_id}, but no such broker is registered."
+            raise bad_assignment(message)
+        if node_id == previous:
+            raise bad_assignment(f"The manual partition assignment includes the broker {node_id} more than once.")
+        previous = node_id
+    if replication_factor not in (None, len(replicas)):
+        message = (
+            f"The manual partition assignment includes a partition with {len(replicas)} replica(s), but this is not "
+            f"consistent with previous partitions, which have {replication_factor} replica(s)."
+        )
+        raise bad_assignment(message)
+
+
+def bad_assignment(message: str) -> KafkaError:
+    """The error of an assignment that a client cannot have."""
+    return KafkaError(ErrorCode.INVALID_REPLICA_ASSIGNMENT, message)
 
 
 def _rack_alternating(brokers: Collection[BrokerImage]) -> list[BrokerImage]:

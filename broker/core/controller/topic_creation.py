@@ -1,8 +1,9 @@
 """Creating topics: from what a request asks for and what there is to what must be written, or which error to answer.
 
 Pure: nothing here waits, writes, or asks for time or randomness. Codes and messages are those of Kafka's controller.
-Two departures: names that collide are refused within one request too (Kafka looks only at the topics there are), and
-the default replication factor is at most the number of brokers.
+Three departures: names that collide are refused within one request too (Kafka looks only at the topics there are), the
+default replication factor is at most the number of brokers, and the topic of groups is compacted unless the request
+says otherwise, since committed offsets would be gone after a week.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from typing import NamedTuple
 
 from protocol.errors import ErrorCode, KafkaError
 
-from ...metadata.image import MetadataImage
+from ...metadata.image import GROUPS_TOPIC, MetadataImage
 from ...metadata.records import TopicRecord
-from .placement import place_replicas
+from .placement import bad_assignment, check_factor, check_replicas, place_replicas, seed_of
 from .topic_names import NameCollisions, validate_topic_name
 
 REQUEST_PARTITIONS_MAX = 10_000
@@ -93,11 +94,14 @@ def _new_record(
     validate_topic_name(topic.name)
     if topic.name in image.topics:
         raise KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, f"Topic '{topic.name}' already exists.")
-    configs = defaults.validate_configs(dict(topic.configs))
+    overrides = dict(topic.configs)
+    if topic.name == GROUPS_TOPIC:
+        overrides.setdefault("cleanup.policy", "compact")
+    configs = defaults.validate_configs(overrides)
     if topic.assignments:
         assignment = _manual_assignment(topic, image)
     else:
-        assignment = _automatic_assignment(topic, image, defaults, seed=int.from_bytes(topic_id[:4], "big"))
+        assignment = _automatic_assignment(topic, image, defaults, seed_of(topic_id))
     collisions.claim(topic.name)  # last: a topic that is refused takes no name
     return TopicRecord(topic_id, configs, assignment)
 
@@ -118,12 +122,7 @@ def _automatic_assignment(
         factor = min(defaults.replication_factor, brokers)
     elif factor > brokers and defaults.clamp_replication_factor:
         factor = brokers
-    elif factor > brokers:
-        message = (
-            f"Unable to replicate the partition {factor} time(s): The target replication factor of {factor} cannot be "
-            f"reached because only {brokers} broker(s) are registered."
-        )
-        raise KafkaError(ErrorCode.INVALID_REPLICATION_FACTOR, message)
+    check_factor(factor, image.brokers)
     return place_replicas(partition_count, factor, image.brokers.values(), seed)
 
 
@@ -136,30 +135,9 @@ def _manual_assignment(topic: NewTopic, image: MetadataImage) -> tuple[tuple[int
     factor = len(topic.assignments[0][1])
     for index, replicas in topic.assignments:
         if index in partitions:
-            raise _bad_assignment(f"Found multiple manual partition assignments for partition {index}")
-        _check_replicas(replicas, factor, image)
+            raise bad_assignment(f"Found multiple manual partition assignments for partition {index}")
+        check_replicas(replicas, image.brokers, factor)
         partitions[index] = tuple(replicas)
     if any(index not in partitions for index in range(len(partitions))):
-        raise _bad_assignment("partitions should be a consecutive 0-based integer sequence")
+        raise bad_assignment("partitions should be a consecutive 0-based integer sequence")
     return tuple(partitions[index] for index in range(len(partitions)))
-
-
-def _check_replicas(replicas: Sequence[int], factor: int, image: MetadataImage) -> None:
-    if not replicas:
-        raise _bad_assignment("The manual partition assignment includes an empty replica list.")
-    for position, node_id in enumerate(replicas):
-        if node_id not in image.brokers:
-            message = f"The manual partition assignment includes broker {node_id}, but no such broker is registered."
-            raise _bad_assignment(message)
-        if node_id in replicas[:position]:
-            raise _bad_assignment(f"The manual partition assignment includes the broker {node_id} more than once.")
-    if len(replicas) != factor:
-        message = (
-            f"The manual partition assignment includes a partition with {len(replicas)} replica(s), but this is not "
-            f"consistent with previous partitions, which have {factor} replica(s)."
-        )
-        raise _bad_assignment(message)
-
-
-def _bad_assignment(message: str) -> KafkaError:
-    return KafkaError(ErrorCode.INVALID_REPLICA_ASSIGNMENT, message)

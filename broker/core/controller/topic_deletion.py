@@ -1,7 +1,8 @@
 """Deleting topics: which topics a request means, and which of them its client may delete.
 
 Pure, as broker.core.controller.topic_creation. Codes and messages are those of Kafka's controller: who may not describe
-a topic learns nothing of it, neither that it exists nor which name belongs to an id.
+a topic learns nothing of it, neither that it exists nor which name belongs to an id. One departure: the internal topics
+stay. Kafka lets an admin delete them, and with them all committed offsets, as whoever deletes "all topics" finds out.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def _find_by_id(
     if not may_delete(topic.name):
         shown_name = topic.name if may_describe(topic.name) else None
         raise _Refused(shown_name, ErrorCode.TOPIC_AUTHORIZATION_FAILED, "Topic authorization failed.")
-    return topic
+    return _unless_internal(topic)
 
 
 def _find_by_name(
@@ -109,4 +110,11 @@ def _find_by_name(
         raise _Refused(name, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, message)
     if topic is None or not described or not may_delete(name):
         raise _Refused(name, ErrorCode.TOPIC_AUTHORIZATION_FAILED, "Topic authorization failed.")
+    return _unless_internal(topic)
+
+
+def _unless_internal(topic: TopicImage) -> TopicImage:
+    if topic.internal:
+        message = f"Cannot delete internal topic {topic.name}: the broker itself keeps its state there."
+        raise _Refused(topic.name, ErrorCode.INVALID_TOPIC_EXCEPTION, message)
     return topic

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from protocol.consumer_offsets import OffsetCommitValue, encode_offset_commit_value
 from protocol.errors import ErrorCode, KafkaError
 from protocol.messages.offset_commit import (
     OffsetCommitRequest,
@@ -23,9 +22,8 @@ from protocol.messages.offset_commit import (
 from ..result import CoordinatorRecord, Moment, Result
 from .classic_state import ClassicGroupState
 from .groups import Groups
-from .offset_store import encode_place, key_prefix
+from .offset_store import NO_EXPIRY, encode_place, encode_value, key_prefix
 
-NO_EXPIRY: Final = -1
 NO_RETENTION: Final = -1
 _TIMESTAMP_MAX: Final = 0x7FFF_FFFF_FFFF_FFFF
 
@@ -53,16 +51,15 @@ def commit_offsets(groups: Groups, request: OffsetCommitRequest, api_version: in
                 code = ErrorCode.OFFSET_METADATA_TOO_LARGE
             else:
                 code = ErrorCode.NONE
-                value = OffsetCommitValue(
-                    offset=partition.committed_offset,
-                    leader_epoch=partition.committed_leader_epoch,
-                    metadata=metadata,
-                    commit_timestamp=now.wall_ms,
-                    expire_timestamp=expire_timestamp,
-                    topic_id=topic.topic_id,
+                value = encode_value(
+                    partition.committed_offset,
+                    partition.committed_leader_epoch,
+                    metadata,
+                    now.wall_ms,
+                    expire_timestamp,
+                    topic.topic_id,
                 )
-                key = prefix + encode_place(topic.name, index)
-                records.append(CoordinatorRecord(key, encode_offset_commit_value(value)))
+                records.append(CoordinatorRecord(prefix + encode_place(topic.name, index), value))
             answer.partitions.append(OffsetCommitResponsePartition(partition_index=index, error_code=code))
     return Result(response, records)
 

@@ -15,8 +15,7 @@ from ..result import CoordinatorRecord, Moment, Result
 from .classic_group import ClassicGroup
 from .classic_state import ClassicGroupState
 from .groups import Groups
-from .offset_commit import NO_EXPIRY
-from .offset_store import OffsetStore, decode_place, decode_value, key_prefix
+from .offset_store import NO_EXPIRY, OffsetStore, decode_place, decode_value, key_prefix
 from .offset_sweep import PAUSE_MS, OffsetSweep, Stretch
 from .records import encode_tombstone
 

@@ -17,19 +17,25 @@ from struct import Struct as Format
 from typing import Final
 
 from protocol.codec import decode_versioned
-from protocol.consumer_offsets import OffsetCommitValue
+from protocol.consumer_offsets import OffsetCommitValue, encode_offset_commit_value
 from protocol.errors import MalformedFrame
+from protocol.schema import ZERO_UUID
 
 SHARED_PLACES_MAX: Final = 16_384
 """Groups share so many places at a time: more would cost more memory than they save where groups share none."""
+
+NO_EXPIRY: Final = -1
+"""The time at which an offset expires whose client has not asked for one."""
 
 INDEX_BYTES: Final = 4
 """At the end of a place stands the partition's index, and before it only the topic."""
 
 _INDEX = Format(">i")
 _LENGTH_BYTES = 2  # before the topic's name
-# The value of nearly every commit: v4 with an offset, a leader epoch, no metadata, a time, and the topic id in a tag.
-_PLAIN_BYTES = 42
+# The value of nearly every commit: v4 with an offset, a leader epoch, no metadata (1 is one more than its length), a
+# time, and one tag, number 0, with the 16 bytes of the topic id.
+_PLAIN = Format(">hqiBqBBB16s")
+_PLAIN_BYTES = _PLAIN.size
 _PLAIN_VERSION = b"\x00\x04"
 _PLAIN_TAG = b"\x01\x00\x10"
 
@@ -100,6 +106,24 @@ def encode_place(topic: str, index: int) -> bytes:
 def decode_place(place: bytes) -> tuple[str, int]:
     """The topic's name and the partition's index of a place that is in the store."""
     return place[_LENGTH_BYTES:-INDEX_BYTES].decode(), int.from_bytes(place[-INDEX_BYTES:], signed=True)
+
+
+def encode_value(
+    offset: int, leader_epoch: int, metadata: str, commit_timestamp: int, expire_timestamp: int, topic_id: bytes
+) -> bytes:
+    """The value of a commit; see `OffsetCommitValue`."""
+    if not metadata and expire_timestamp == NO_EXPIRY and topic_id != ZERO_UUID:
+        return _PLAIN.pack(4, offset, leader_epoch, 1, commit_timestamp, 1, 0, 16, topic_id)
+    return encode_offset_commit_value(
+        OffsetCommitValue(
+            offset=offset,
+            leader_epoch=leader_epoch,
+            metadata=metadata,
+            commit_timestamp=commit_timestamp,
+            expire_timestamp=expire_timestamp,
+            topic_id=topic_id,
+        )
+    )
 
 
 def decode_value(value: bytes) -> OffsetCommitValue:

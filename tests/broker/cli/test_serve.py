@@ -11,8 +11,10 @@ import broker.main
 from broker.cli.main import main
 from broker.config import Config, StartupError
 from broker.config_table import BROKER_PROPERTIES
+from broker.wire.filters import Filters
+from broker.wire.wire_log import Format, WireLogOptions
 
-Started = tuple[Config, str, bool, float]
+Started = tuple[Config, str, bool, float, WireLogOptions | None]
 
 
 @pytest.fixture
@@ -20,8 +22,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Started]]:
     """What the broker was started with, in place of a broker."""
     calls: list[Started] = []
 
-    def run(config: Config, data_dir: str, ephemeral: bool, started_ms: float) -> int:
-        calls.append((config, data_dir, ephemeral, started_ms))
+    def run(config: Config, data_dir: str, ephemeral: bool, started_ms: float, wire_log: WireLogOptions | None) -> int:
+        calls.append((config, data_dir, ephemeral, started_ms, wire_log))
         return 0
 
     monkeypatch.setattr(broker.main, "run", run)
@@ -34,9 +36,9 @@ def ottla(*arguments: str) -> int:
 
 def test_defaults(started: list[Started]) -> None:
     assert ottla("serve") == 0
-    ((config, data_dir, ephemeral, started_ms),) = started
+    ((config, data_dir, ephemeral, started_ms, wire_log),) = started
     assert config.list("listeners") == ["PLAINTEXT://localhost:9092"]
-    assert (data_dir, ephemeral, started_ms) == ("./ottla-data", False, 5.0)
+    assert (data_dir, ephemeral, started_ms, wire_log) == ("./ottla-data", False, 5.0, None)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +59,7 @@ def test_where_to_listen(started: list[Started], arguments: list[str], listener:
 def test_data_directory(started: list[Started]) -> None:
     assert ottla("serve", "--data-dir", "/somewhere") == 0
     assert ottla("serve", "--ephemeral") == 0
-    assert [(data_dir, ephemeral) for _, data_dir, ephemeral, _ in started] == [
+    assert [(data_dir, ephemeral) for _, data_dir, ephemeral, _, _ in started] == [
         ("/somewhere", False),
         ("./ottla-data", True),
     ]
@@ -71,6 +73,16 @@ def test_set_holds_over_the_file_and_the_last_one_over_the_others(started: list[
     assert config.int("num.partitions") == 4
     assert config.int("default.replication.factor") == 2
     assert config.optional_str("broker.rack") == "a=b"
+
+
+def test_a_wire_log_and_what_it_shows(started: list[Started]) -> None:
+    assert ottla("serve", "--wire-log", "wire.log") == 0
+    filters = ["--wire-api", "fetch", "--wire-api", "0", "--wire-client", "app-*", "--wire-topic", "orders"]
+    assert ottla("serve", "--wire-log", "-", "--wire-format", "json", "--wire-records", *filters) == 0
+    assert [options for *_, options in started] == [
+        WireLogOptions("wire.log"),
+        WireLogOptions("-", Format.JSON, True, Filters(frozenset({0, 1}), ("app-*",), frozenset({"orders"}))),
+    ]
 
 
 def test_the_broker_s_exit_code_is_the_command_s(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,6 +122,9 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["--data-dir", ""], "--data-dir names no directory"),
         (["--ephemeral", "--set", "log.dirs=/a"], "--ephemeral removes its data at the end"),
         (["--epheme"], "unrecognized arguments: --epheme"),
+        (["--wire-records"], "--wire-records says what --wire-log shows, which is not given."),
+        (["--wire-topic", "orders"], "--wire-topic says what --wire-log shows, which is not given."),
+        (["--wire-log", "x", "--wire-api", "Fetsch"], "The log cannot be filtered so: there is no API 'Fetsch'"),
     ],
 )
 def test_a_bad_command_line_is_one_sentence(
@@ -148,7 +163,7 @@ def test_list_config(capsys: pytest.CaptureFixture[str]) -> None:
     for row in BROKER_PROPERTIES.values():
         assert f"\n{row.name} = " in out
     assert max(map(len, out.splitlines())) <= 120
-    assert "Default of the topic setting retention.ms, which is kept but not yet in force." in " ".join(out.split())
+    assert "Default of the topic setting compression.type, which is kept but not yet in force." in " ".join(out.split())
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

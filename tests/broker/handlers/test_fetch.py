@@ -232,6 +232,23 @@ async def test_deleted_records_are_out_of_range(broker: HostedTopics) -> None:
     assert only(fetch(broker, request(("t", 0, 2)))).log_start_offset == 2
 
 
+@pytest.mark.parametrize("version", [12, 13])
+async def test_who_waits_for_more_is_told_that_what_there_was_is_deleted(broker: HostedTopics, version: int) -> None:
+    name = name_or_id(broker, "t", version)
+    at_the_end = park(broker, request((name, 0, 0)), version)
+    behind = park(broker, request((name, 0, 0), (name, 1, 0), min_bytes=1 << 20), version)
+    broker.append("t", b"a")
+    assert sizes(await answered(at_the_end, version))[0][2] == BATCH_BYTES
+    at_the_end = park(broker, request((name, 0, 1)), version)
+    broker.partition("t").delete_records(1)
+    refused, other = (answer for _, answer in partitions(await answered(behind, version)))
+    assert (refused.error_code, other.error_code) == (ErrorCode.OFFSET_OUT_OF_RANGE, 0)
+    await settle()
+    assert not at_the_end.done()
+    broker.append("t", b"a")
+    assert only(await answered(at_the_end, version)).log_start_offset == 1
+
+
 @pytest.mark.parametrize(
     ("known", "code"), [(-1, 0), (0, ErrorCode.FENCED_LEADER_EPOCH), (3, 0), (4, ErrorCode.UNKNOWN_LEADER_EPOCH)]
 )

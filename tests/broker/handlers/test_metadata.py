@@ -258,7 +258,7 @@ async def test_the_oldest_clients_are_told_of_no_replica_that_they_cannot_look_u
 
 async def test_a_log_that_has_failed_leads_nothing(broker: MetadataBroker) -> None:
     await create(broker, "t")
-    broker.partitions.failed = {("t", 1)}
+    broker.partitions.fail(broker.image.topics["t"], 1)
     partitions = (await ask(broker, 13, "t")).topics[0].partitions
     assert [(p.error_code, p.leader_id, p.offline_replicas) for p in partitions] == [
         (ErrorCode.NONE, 1, []),
@@ -304,6 +304,24 @@ async def test_who_may_not_describe_a_topic_does_not_learn_of_it(broker: Metadat
         [topic] = (await ask_by_id(broker, version, (None, topic_id))).topics
         assert (topic.name, topic.topic_id, topic.error_code) == (None, topic_id, ErrorCode.TOPIC_AUTHORIZATION_FAILED)
     assert set(broker.image.topics) == {"seen", "hidden"}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_nothing_is_shown_that_was_shown_to_others(broker: MetadataBroker, version: int) -> None:
+    await create(broker, "a", "b")
+    names = {"a": "NONE", "b": "NONE"}
+    assert errors(await ask(broker, version, "a", "b")) == names
+    broker.authorizer = Granting((AclOperation.DESCRIBE, ResourceType.TOPIC, "a"))
+    assert errors(await ask(broker, version, "a", "b")) == {"a": "NONE", "b": "TOPIC_AUTHORIZATION_FAILED"}
+    broker.authorizer = Granting((AclOperation.DESCRIBE, ResourceType.TOPIC, "*"))
+    assert errors(await ask(broker, version, "a", "b")) == names
+    broker.unreachable.add(NODE_ID)  # over this listener
+    response = await ask(broker, version, "a", "b")
+    assert not response.brokers
+    assert {partition.leader_id for topic in response.topics for partition in topic.partitions} == {-1}
+    broker.unreachable.clear()
+    response = await ask(broker, version, "a", "b")
+    assert {partition.leader_id for topic in response.topics for partition in topic.partitions} == {NODE_ID}
 
 
 async def test_creating_takes_create_on_the_cluster_or_the_topic(broker: MetadataBroker) -> None:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.core.groups import offset_store
-from broker.core.groups.offset_store import OffsetStore, decode_place, decode_value, encode_place, key_prefix
-from protocol.codec import encode_versioned
-from protocol.consumer_offsets import (
-    OffsetCommitKey,
-    OffsetCommitValue,
-    encode_offset_commit_value,
+from broker.core.groups.offset_store import (
+    NO_EXPIRY,
+    OffsetStore,
+    decode_place,
+    decode_value,
+    encode_place,
+    encode_value,
+    key_prefix,
 )
+from protocol.codec import encode_versioned
+from protocol.consumer_offsets import OffsetCommitKey, OffsetCommitValue, encode_offset_commit_value
+from protocol.schema import ZERO_UUID
 from tests.support.consumer_offsets import encode_offset_commit_key
 
 TOPIC_ID = bytes(range(16))
@@ -38,6 +45,18 @@ def test_keys_are_those_of_the_log(group: str, topic: str, partition: int) -> No
     place = encode_place(topic, partition)
     assert key_prefix(group.encode()) + place == key_of(group, topic, partition)
     assert decode_place(place) == (topic, partition)
+
+
+@given(
+    offset=st.integers(-(2**63), 2**63 - 1),
+    leader_epoch=st.integers(-(2**31), 2**31 - 1),
+    metadata=st.sampled_from(["", "", "metadata", "ä" * 100]),
+    commit_timestamp=st.integers(0, 2**63 - 1),
+    expire_timestamp=st.sampled_from([NO_EXPIRY, NO_EXPIRY, 5]),
+    topic_id=st.binary(min_size=16, max_size=16) | st.just(ZERO_UUID),
+)
+def test_values_are_those_of_the_log(**fields: Any) -> None:
+    assert encode_value(**fields) == encode_offset_commit_value(OffsetCommitValue(**fields))
 
 
 def test_the_last_value_of_a_partition_counts() -> None:

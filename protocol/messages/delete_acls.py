@@ -1,0 +1,46 @@
+"""DeleteAcls (API key 31): take back the rights that filters match (KIP-140).
+
+v1 is the oldest that Kafka 4 takes; it has pattern types (KIP-290). v2: flexible. v3: users as resources (KIP-373).
+"""
+
+from __future__ import annotations
+
+from ..schema import Message, Struct, array, int8, int16, int32, string
+
+
+class DeleteAclsFilter(Struct):
+    resource_type_filter: int = int8()
+    resource_name_filter: str | None = string(nullable="0+")
+    """Null for all, here and below."""
+    pattern_type_filter: int = int8("1+", default=3)
+    principal_filter: str | None = string(nullable="0+")
+    host_filter: str | None = string(nullable="0+")
+    operation: int = int8()
+    permission_type: int = int8()
+
+
+class DeleteAclsRequest(Message, api_key=31, versions="1-3", flexible="2+"):
+    filters: list[DeleteAclsFilter] = array(DeleteAclsFilter)
+
+
+class DeleteAclsMatchingAcl(Struct):
+    error_code: int = int16()
+    error_message: str | None = string(nullable="0+")
+    resource_type: int = int8()
+    resource_name: str = string()
+    pattern_type: int = int8("1+", default=3)
+    principal: str = string()
+    host: str = string()
+    operation: int = int8()
+    permission_type: int = int8()
+
+
+class DeleteAclsFilterResult(Struct):
+    error_code: int = int16()
+    error_message: str | None = string(nullable="0+")
+    matching_acls: list[DeleteAclsMatchingAcl] = array(DeleteAclsMatchingAcl)
+
+
+class DeleteAclsResponse(Message, api_key=31, versions="1-3", flexible="2+"):
+    throttle_time_ms: int = int32(default=0)
+    filter_results: list[DeleteAclsFilterResult] = array(DeleteAclsFilterResult)
