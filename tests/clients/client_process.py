@@ -38,6 +38,8 @@ class ClientProcess:
 
     def __init__(self, client: Client, bootstrap: str, log_path: Path) -> None:
         self.name = client.name
+        self.called: set[str] = set()
+        """The methods of its admin client that operations have called."""
         self._client = client
         self._bootstrap = bootstrap
         self._log_path = log_path
@@ -64,6 +66,7 @@ class ClientProcess:
             self.close()
             raise AssertionError(f"{self.name} gave no answer to {operation}; its log:\n{self._log()}")
         answer = json.loads(line)
+        self.called.update(answer["called"])
         if error := answer.get("error"):
             raise ClientError(error["type"], error["message"], error["code"], error["traceback"])
         return answer["result"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.support.wire import WireClient
 
-from .client_process import ClientProcess
+from .client_process import ClientError, ClientProcess
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,15 @@ class Setting:
     def ask(self) -> Callable[..., Any]:
         """Ask the client for an operation."""
         return self.client.ask
+
+    def refused(self, code: int, operation: str, **arguments: Any) -> None:
+        """Ask the client for an operation that must end with Kafka's error of this code."""
+        try:
+            answer = self.ask(operation, **arguments)
+        except ClientError as error:
+            assert error.code == code, error
+        else:
+            raise AssertionError(f"{operation} is not refused, but answered with {answer}")
 
 
 Check = Callable[[Setting], None]

@@ -10,8 +10,14 @@ import time
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
+from calls import noted
 
 DEADLINE_S = 30
+
+AdminClient = noted(AIOKafkaAdminClient)
+OPEN = {}
+"""By topic, the producer or consumer that is kept."""
+_RUNNER = asyncio.Runner()
 
 
 def error_code(error):
@@ -29,6 +35,16 @@ def operation(function):
     return run
 
 
+def lasting_operation(function):
+    """Run a coroutine function in a loop that lasts, for what is kept."""
+
+    @functools.wraps(function)
+    def run(*args, **kwargs):
+        return _RUNNER.run(function(*args, **kwargs))
+
+    return run
+
+
 @operation
 async def connect(bootstrap):
     async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
@@ -39,14 +55,14 @@ async def connect(bootstrap):
 async def create_topic(bootstrap, topic, partitions, configs):
     async with admin_client(bootstrap) as admin:
         answer = await admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=configs)])
-    _raise_for(answer.topic_errors)
+    raise_for(answer.topic_errors)
 
 
 @operation
 async def delete_topic(bootstrap, topic):
     async with admin_client(bootstrap) as admin:
         answer = await admin.delete_topics([topic])
-    _raise_for(answer.topic_error_codes)
+    raise_for(answer.topic_error_codes)
 
 
 @operation
@@ -113,6 +129,43 @@ async def consume(bootstrap, topic, count, partitions=(0,), offset="beginning", 
         return await poll(consumer, count)
 
 
+@lasting_operation
+async def start_producing(bootstrap, topic, value):
+    """Produce with a producer that is kept, and return the offset."""
+    OPEN[topic] = AIOKafkaProducer(bootstrap_servers=bootstrap)
+    await OPEN[topic].start()
+    return (await OPEN[topic].send_and_wait(topic, value.encode(), partition=0)).offset
+
+
+@lasting_operation
+async def end_producing(bootstrap, topic, value):
+    """Produce once more with the producer that was kept."""
+    producer = OPEN.pop(topic)
+    try:
+        return (await producer.send_and_wait(topic, value.encode(), partition=0)).offset
+    finally:
+        await producer.stop()
+
+
+@lasting_operation
+async def start_consuming(bootstrap, topic, count):
+    """Read values from the beginning with a consumer that is kept."""
+    OPEN[topic] = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
+    await OPEN[topic].start()
+    OPEN[topic].assign([TopicPartition(topic, 0)])
+    return [record["value"] for record in await poll(OPEN[topic], count)]
+
+
+@lasting_operation
+async def end_consuming(bootstrap, topic, count):
+    """Read on with the consumer that was kept."""
+    consumer = OPEN.pop(topic)
+    try:
+        return [record["value"] for record in await poll(consumer, count)]
+    finally:
+        await consumer.stop()
+
+
 @operation
 async def tail(bootstrap, topic, value):
     """Wait at the end of the log, and only then produce what shall be read."""
@@ -146,7 +199,7 @@ async def touch(bootstrap, topic):
 
 @contextlib.asynccontextmanager
 async def admin_client(bootstrap):
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = AdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
         yield admin
@@ -179,7 +232,7 @@ async def poll(consumer, count, deadline_s=DEADLINE_S):
     return records
 
 
-def _raise_for(results):
+def raise_for(results):
     # The admin client returns the broker's answer as it came, errors and all.
     for _, code, *message in results:
         if code:

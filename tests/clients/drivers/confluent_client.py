@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import time
 
+import confluent_kafka.admin
+from calls import noted
 from confluent_kafka import (
     OFFSET_BEGINNING,
     OFFSET_END,
@@ -16,9 +18,13 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import NewTopic
 
 DEADLINE_S = 30
+
+AdminClient = noted(confluent_kafka.admin.AdminClient)
+OPEN = {}
+"""By topic, the producer or consumer that is kept."""
 
 
 def error_code(error):
@@ -56,8 +62,9 @@ def describe_topic(bootstrap, topic):
 def describe_cluster(bootstrap):
     admin = admin_client(bootstrap)
     described = admin.describe_cluster().result(DEADLINE_S)
+    (cluster_id,) = {described.cluster_id, admin.cluster_id(timeout=DEADLINE_S)}
     return {
-        "cluster_id": described.cluster_id,
+        "cluster_id": cluster_id,
         "controller_id": described.controller.id,
         "brokers": [[node.id, node.host, node.port] for node in described.nodes],
     }
@@ -102,6 +109,42 @@ def produce(bootstrap, topic, records, acks="all", codec=None, idempotent=False,
 def consume(bootstrap, topic, count, partitions=(0,), offset="beginning", read_committed=False, reset="earliest"):
     with _consumer(bootstrap, topic, partitions, offset, read_committed, reset) as consumer:
         return poll(consumer, count)
+
+
+def start_producing(bootstrap, topic, value):
+    """Produce with a producer that is kept, and return the offset."""
+    OPEN[topic] = Producer({"bootstrap.servers": bootstrap})
+    return _produce_one(OPEN[topic], topic, value)
+
+
+def end_producing(bootstrap, topic, value):
+    """Produce once more with the producer that was kept."""
+    return _produce_one(OPEN.pop(topic), topic, value)
+
+
+def _produce_one(producer, topic, value):
+    outcomes = []
+    producer.produce(topic, value, partition=0, on_delivery=lambda *outcome: outcomes.append(outcome))
+    producer.flush(DEADLINE_S)
+    ((error, message),) = outcomes
+    if error is not None:
+        raise KafkaException(error)
+    return message.offset()
+
+
+def start_consuming(bootstrap, topic, count):
+    """Read values from the beginning with a consumer that is kept."""
+    kept = contextlib.ExitStack()
+    consumer = kept.enter_context(_consumer(bootstrap, topic, (0,), "beginning"))
+    OPEN[topic] = kept, consumer
+    return [record["value"] for record in poll(consumer, count)]
+
+
+def end_consuming(bootstrap, topic, count):
+    """Read on with the consumer that was kept."""
+    kept, consumer = OPEN.pop(topic)
+    with kept:
+        return [record["value"] for record in poll(consumer, count)]
 
 
 def tail(bootstrap, topic, value):

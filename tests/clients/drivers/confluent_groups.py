@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import warnings
 
 from confluent_client import DEADLINE_S, admin_client, as_dict, done, poll
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
@@ -88,7 +89,11 @@ def move_about(bootstrap, group, topic):
 
 def list_groups(bootstrap):
     admin = admin_client(bootstrap)
-    return [each.group_id for each in admin.list_consumer_groups().result(DEADLINE_S).valid]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the old way to list them is served, too
+        by_old_means = {each.id for each in admin.list_groups(timeout=DEADLINE_S)}
+    listed = admin.list_consumer_groups().result(DEADLINE_S).valid
+    return [each.group_id for each in listed if each.group_id in by_old_means]
 
 
 def describe_group(bootstrap, group):

@@ -13,6 +13,7 @@ with contextlib.suppress(ImportError):
     sys.modules.setdefault("kafka.vendor.six.moves", six.moves)
 
 import kafka
+from calls import noted
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 from kafka.errors import KafkaError
@@ -20,6 +21,12 @@ from kafka.errors import KafkaError
 DEADLINE_S = 30
 # Version 2.2 leaves a request without an answer in its own queue until it sends one that has: no use to wait for long.
 _ARRIVAL_DEADLINE_S = 3 if kafka.__version__.startswith("2.2.") else DEADLINE_S
+# Version 3 takes a topic that was made again for the old one, cut off where the new one ends: the same.
+_RESET_DEADLINE_S = 3 if kafka.__version__.startswith("3.") else DEADLINE_S
+
+AdminClient = noted(KafkaAdminClient)
+OPEN = {}
+"""By topic, the producer or consumer that is kept."""
 
 
 def error_code(error):
@@ -120,6 +127,31 @@ def consume(bootstrap, topic, count, partitions=(0,), offset="beginning", read_c
         return poll(consumer, count)
 
 
+def start_producing(bootstrap, topic, value):
+    """Produce with a producer that is kept, and return the offset."""
+    OPEN[topic] = KafkaProducer(bootstrap_servers=bootstrap)
+    return OPEN[topic].send(topic, value.encode(), partition=0).get(DEADLINE_S).offset
+
+
+def end_producing(bootstrap, topic, value):
+    """Produce once more with the producer that was kept."""
+    with contextlib.closing(OPEN.pop(topic)) as producer:
+        return producer.send(topic, value.encode(), partition=0).get(DEADLINE_S).offset
+
+
+def start_consuming(bootstrap, topic, count):
+    """Read values from the beginning with a consumer that is kept."""
+    OPEN[topic] = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
+    OPEN[topic].assign([TopicPartition(topic, 0)])
+    return [record["value"] for record in poll(OPEN[topic], count)]
+
+
+def end_consuming(bootstrap, topic, count):
+    """Read on with the consumer that was kept."""
+    with contextlib.closing(OPEN.pop(topic)) as consumer:
+        return [record["value"] for record in poll(consumer, count, _RESET_DEADLINE_S)]
+
+
 def tail(bootstrap, topic, value):
     """Wait at the end of the log, and only then produce what shall be read."""
     with _consumer(bootstrap, topic, (0,)) as consumer:
@@ -151,7 +183,7 @@ def touch(bootstrap, topic):
 
 
 def admin_client(bootstrap):
-    return contextlib.closing(KafkaAdminClient(bootstrap_servers=bootstrap))
+    return contextlib.closing(AdminClient(bootstrap_servers=bootstrap))
 
 
 @contextlib.contextmanager

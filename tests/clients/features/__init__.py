@@ -8,8 +8,24 @@ from __future__ import annotations
 
 import pytest
 
-_MODULES = ("topics", "producing", "consuming", "groups", "group_offsets", "group_admin", "compression")
+_MODULES = (
+    "topics",
+    "topic_lives",
+    "admin_topics",
+    "admin_records",
+    "admin_configs",
+    "admin_cluster",
+    "producing",
+    "consuming",
+    "groups",
+    "group_offsets",
+    "group_admin",
+    "compression",
+)
 
 pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _MODULES))
 
-from . import topics, producing, consuming, groups, group_offsets, group_admin, compression  # noqa: E402, F401, I001  # the order of the table
+# The order of the table.
+from . import topics, topic_lives, admin_topics, admin_records, admin_configs, admin_cluster  # noqa: E402, F401, I001
+from . import producing, consuming  # noqa: E402, F401
+from . import groups, group_offsets, group_admin, compression  # noqa: E402, F401

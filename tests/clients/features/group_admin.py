@@ -1,4 +1,4 @@
-"""What admin clients see of groups, and change."""
+"""Groups, to admin clients."""
 
 from __future__ import annotations
 
