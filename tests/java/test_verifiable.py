@@ -1,4 +1,4 @@
-"""Kafka's own consumers share a topic, hand over and lose nothing, with each of its assignors."""
+"""Kafka's own producer reports what is stored; its consumers share a topic, hand over and lose nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.groups_over_the_wire import committed, describe_group
 from tests.support.java import FETCH_TIMEOUT_S, require_kafka
-from tests.support.records_over_the_wire import list_offset
+from tests.support.records_over_the_wire import list_offset, read_all
 from tests.support.wait import wait_until
 from tests.support.wire import WireClient
 
@@ -20,6 +20,29 @@ from .verifiable import ASSIGNORS, VerifiableConsumer, VerifiableProducer
 PARTITIONS = 6
 MESSAGES = 2_000
 THROUGHPUT = 1_000
+
+
+@pytest.mark.timeout(FETCH_TIMEOUT_S)
+def test_producer(bootstrap: str, wire: WireClient, make_topic: Callable[..., str], tmp_path: Path) -> None:
+    require_kafka()
+    topic = make_topic(partitions=PARTITIONS)
+    with VerifiableProducer(tmp_path, bootstrap, topic, messages=MESSAGES, throughput=-1) as producer:
+        producer.wait()
+    reported = {
+        (event["partition"], event["offset"]): (event["key"], event["value"])
+        for event in producer.named("producer_send_success")
+    }
+    stored = {
+        (index, record.offset): ((record.key or b"").decode(), (record.value or b"").decode())
+        for index in range(PARTITIONS)
+        for batch in read_all(wire, topic, partition=index)
+        for record in batch.records
+    }
+    assert reported == stored
+    assert {value for _, value in stored.values()} == {str(number) for number in range(MESSAGES)}
+    (outcome,) = producer.named("tool_data")
+    assert (outcome["sent"], outcome["acked"]) == (MESSAGES, MESSAGES)
+    assert not producer.named("producer_send_error")
 
 
 @pytest.mark.timeout(FETCH_TIMEOUT_S)
