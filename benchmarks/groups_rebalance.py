@@ -10,14 +10,13 @@ import asyncio
 import os
 import time
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from benchmarks.client import Target, fresh_topic
 from benchmarks.groups_member import HEARTBEAT_S, Connection, Connections, Group, Member, find_coordinator, leave, run
 from benchmarks.measurement import percentile
-from benchmarks.open_loop import OpenLoopProducer, Sample
+from benchmarks.open_loop import OpenLoopProducer, Phases
 from benchmarks.targets import Finding
 
 JOIN_LIMIT_S = 3.0
@@ -43,24 +42,6 @@ class Plan(NamedTuple):
     """By how much this process, which stands for the members' machines, lowers its own priority for good."""
 
 
-class _Phases:
-    """When the group was busy with what."""
-
-    def __init__(self) -> None:
-        self._spans: dict[str, list[tuple[float, float]]] = {}
-
-    @contextmanager
-    def span(self, name: str) -> Iterator[None]:
-        start = time.monotonic()
-        yield
-        self._spans.setdefault(name, []).append((start, time.monotonic()))
-
-    def latencies_ms(self, samples: Sequence[Sample], *names: str) -> list[float]:
-        """Latencies of the requests that were due in one of these phases."""
-        spans = [span for name in names for span in self._spans[name]]
-        return [each.latency_s * 1e3 for each in samples if any(start <= each.due_s < end for start, end in spans)]
-
-
 class _Rebalances(NamedTuple):
     """Seconds; `heard_s` is how long after the LeaveGroup the last member heard of it."""
 
@@ -74,7 +55,7 @@ def rebalance(target: Target, plan: Plan) -> list[Finding]:
     """Run the plan once."""
     with fresh_topic(target, 1) as other_topic, fresh_topic(target, plan.partitions) as topic:
         host, _, port = target.bootstrap.rpartition(":")
-        phases = _Phases()
+        phases = Phases()
         address = (host.strip("[]"), int(port))
         rate, size = plan.requests_per_s, plan.message_bytes
         with OpenLoopProducer(address, other_topic, requests_per_s=rate, message_bytes=size) as producer:
@@ -98,7 +79,7 @@ def rebalance(target: Target, plan: Plan) -> list[Finding]:
     return findings
 
 
-async def _rebalances(target: Target, plan: Plan, topic: str, phases: _Phases) -> _Rebalances:
+async def _rebalances(target: Target, plan: Plan, topic: str, phases: Phases) -> _Rebalances:
     group = Group(f"rebalance-{uuid.uuid4().hex[:12]}", topic, plan.partitions, plan.slow_heartbeat_s)
     with Connections(await find_coordinator(target, group.group_id)) as connections:
         members = await _connected(group, connections, plan.members)
@@ -109,7 +90,7 @@ async def _rebalances(target: Target, plan: Plan, topic: str, phases: _Phases) -
 
 
 async def _changes(
-    plan: Plan, group: Group, members: Sequence[Member], leaver: Connection, phases: _Phases
+    plan: Plan, group: Group, members: Sequence[Member], leaver: Connection, phases: Phases
 ) -> _Rebalances:
     async with asyncio.TaskGroup() as tasks:
         with phases.span("joining"):

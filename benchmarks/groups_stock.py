@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 
 from confluent_kafka import Consumer, TopicPartition
-from kafka import ConsumerRebalanceListener, KafkaConsumer  # type: ignore[import-untyped]
+from kafka import ConsumerRebalanceListener, KafkaConsumer
 
 from benchmarks.client import TIMEOUT_S, LoadError, Target
 

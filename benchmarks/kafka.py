@@ -59,6 +59,7 @@ class KafkaBroker:
         data_directory: parent of the broker's own temporary directory; None means the system's.
         port: the port to listen on; None picks a free one.
         properties: further server properties, e.g. `{"num.partitions": "3"}`; they override ours.
+        features: levels of features to begin with, where not Kafka's newest, e.g. `{"share.version": 0}`.
         heap: the JVM's fixed heap size, in Java's notation.
 
     Attributes:
@@ -74,6 +75,7 @@ class KafkaBroker:
         *,
         port: int | None = None,
         properties: Mapping[str, str] | None = None,
+        features: Mapping[str, int] | None = None,
         heap: str = HEAP,
     ) -> None:
         self.host = "127.0.0.1"
@@ -83,6 +85,7 @@ class KafkaBroker:
         self.log_directory: Path | None = None
         self._parent = data_directory
         self._properties = dict(properties or {})
+        self._features = dict(features or {})
         self._heap = heap
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -139,7 +142,9 @@ class KafkaBroker:
 
     def _format(self, configuration: Path) -> None:
         # A KRaft node starts only on a formatted directory; the cluster id is any 16 bytes in url-safe base64.
-        done = run_tool("kafka.tools.StorageTool", "format", "-t", "b3R0bGEtYmVuY2htYXJrcw", "-c", str(configuration))
+        features = [word for name, level in self._features.items() for word in ("--feature", f"{name}={level}")]
+        arguments = ["format", "-t", "b3R0bGEtYmVuY2htYXJrcw", "-c", str(configuration), *features]
+        done = run_tool("kafka.tools.StorageTool", *arguments)
         if done.returncode != 0:
             raise KafkaUnavailable(f"Kafka's StorageTool failed:\n{done.stdout}{done.stderr}")
 

@@ -9,6 +9,8 @@ import socket
 import struct
 import time
 from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -25,6 +27,25 @@ class Sample(NamedTuple):
 
     due_s: float
     latency_s: float
+
+
+class Phases:
+    """When others were busy with what."""
+
+    def __init__(self) -> None:
+        self._spans: dict[str, list[tuple[float, float]]] = {}
+
+    @contextmanager
+    def span(self, name: str) -> Iterator[None]:
+        """The phase lasts as long as the context, and may be entered again."""
+        start = time.monotonic()
+        yield
+        self._spans.setdefault(name, []).append((start, time.monotonic()))
+
+    def latencies_ms(self, samples: Sequence[Sample], *names: str) -> list[float]:
+        """Latencies of the requests that were due in one of these phases."""
+        spans = [span for name in names for span in self._spans[name]]
+        return [each.latency_s * 1e3 for each in samples if any(start <= each.due_s < end for start, end in spans)]
 
 
 class OpenLoopProducer:
