@@ -45,6 +45,7 @@ clean: ## remove what make made, but not ./ottla-data
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.installed: pyproject.toml $(BIN)/python
+	@echo "Installing Ottla into $(VENV), once; this takes a minute."
 	$(PIP_INSTALL) --editable .
 	@touch $@
 

@@ -26,7 +26,7 @@ from .housekeeping import Housekeeping
 from .listeners import advertised_listeners_of, listeners_of
 from .metadata.image import MetadataImage, difference
 from .metadata.publisher import ImagePublisher
-from .metadata.registration import register_broker
+from .metadata.registration import check_owner, register_broker
 from .metadata.sqlite import SqliteStore
 from .metadata.store import MetadataStore, StoreError
 from .metadata.writer import MetadataWriter
@@ -150,6 +150,7 @@ class Broker:
 
     async def _open_logs(self) -> None:
         """Make the partitions that the metadata knows; raises LogDirectoryError or StoreError."""
+        await check_owner(self.metadata, self.node_id)
         self.cluster_id = await register_broker(self.metadata, self.node_id, self.config.optional_str("broker.rack"))
         self.images = ImagePublisher(self.metadata)
         image = await self.images.load()

@@ -139,7 +139,13 @@ LISTENERS = (
 
 IDENTITY = (
     Property(
-        "node.id", _INT, 0, at_least(0), _READ_ONLY, "This broker's id, unique in its cluster. Kafka has no default."
+        "node.id",
+        _INT,
+        0,
+        at_least(0),
+        _READ_ONLY,
+        "This broker's id, unique in its cluster. It belongs to the data, which no other id can serve. Kafka has no "
+        "default.",
     ),
     Property("broker.id", _INT, -1, None, _READ_ONLY, "Older name of node.id; where both are given they must agree."),
     Property("broker.rack", _STRING, None, None, _READ_ONLY, "The rack or availability zone that clients are told."),

@@ -82,9 +82,9 @@ class TopicController:
                     [_creation(name, result) for name, result in planned.items() if isinstance(result, TopicRecord)]
                 )
                 topics = [topic for topic in topics if topic.name in unwritten]
-        log_settings_not_in_force(
-            {name: result.configs for name, result in results.items() if isinstance(result, TopicRecord)}
-        )
+        made = {name: result for name, result in results.items() if isinstance(result, TopicRecord)}
+        log_done("Created", [f"{name} ({len(record.assignment)} partitions)" for name, record in made.items()])
+        log_settings_not_in_force({name: record.configs for name, record in made.items()})
         return results
 
     async def _grow(
@@ -106,6 +106,8 @@ class TopicController:
                     ]
                 )
                 topics = [topic for topic in topics if topic.name in unwritten]
+        grown = {name: result for name, result in results.items() if isinstance(result, TopicRecord)}
+        log_done("Grown", [f"{name} (to {len(record.assignment)} partitions)" for name, record in grown.items()])
         return results
 
     async def _delete(
@@ -122,6 +124,7 @@ class TopicController:
                 # One that another broker deleted in the meantime is gone, too.
                 there_are = self._images.current.topics_by_id
                 topics = [there_are[t.topic_id] for t in topics if t.name in unwritten and t.topic_id in there_are]
+        log_done("Deleted", [topic.name for topic in plan.topics])
         return plan
 
     def _defaults(self) -> TopicDefaults:
@@ -166,12 +169,16 @@ def log_settings_not_in_force(overrides: Mapping[str, Mapping[str, str]]) -> Non
         if name not in INTERNAL_TOPICS and (settings := not_yet_in_force(configs))
     }
     if waiting:
-        names = list(waiting)
-        more = f" and {len(names) - _LOGGED_TOPICS_MAX} more" if len(names) > _LOGGED_TOPICS_MAX else ""
         settings = sorted({setting for settings in waiting.values() for setting in settings})
-        logger.warning(
-            "[topics] %s%s: kept, but not yet in force: %s",
-            ", ".join(names[:_LOGGED_TOPICS_MAX]),
-            more,
-            ", ".join(settings),
-        )
+        logger.warning("[topics] %s: kept, but not yet in force: %s", _some_of(list(waiting)), ", ".join(settings))
+
+
+def log_done(what: str, topics: Sequence[str]) -> None:
+    """One line a request, however many topics it is about."""
+    if topics:
+        logger.info("[topics] %s: %s", what, _some_of(topics))
+
+
+def _some_of(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _LOGGED_TOPICS_MAX} more" if len(names) > _LOGGED_TOPICS_MAX else ""
+    return ", ".join(names[:_LOGGED_TOPICS_MAX]) + more

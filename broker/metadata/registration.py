@@ -5,9 +5,17 @@ from __future__ import annotations
 from protocol.uuid import uuid_to_text
 
 from ..random_uuid import random_uuid
-from .keys import CLUSTER_ID, broker_key
+from .keys import BROKERS, CLUSTER_ID, broker_key, parse_broker_key
 from .records import BrokerRecord, decode_broker, encode_broker
-from .store import Compare, MetadataStore, Put
+from .store import Compare, MetadataStore, Put, StoreError
+
+
+async def check_owner(store: MetadataStore, node_id: int) -> None:
+    """Raise StoreError where the data is another broker's: this one would lead none of its partitions."""
+    known = [parse_broker_key(item.key) for item in (await store.range(BROKERS)).items]
+    if known and node_id not in known:
+        ids = " and ".join(map(str, sorted(known)))
+        raise StoreError(f"The data is that of node.id={ids}, not {node_id}: give that id, or another data directory.")
 
 
 async def register_broker(store: MetadataStore, node_id: int, rack: str | None) -> str:

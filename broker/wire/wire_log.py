@@ -54,6 +54,8 @@ class WireLog:
             else JsonLines(options.contents or self.records_frames, self.records_frames)
         )
         self._connections_count = 0
+        self._unshown: dict[int, tuple[int, str, str]] = {}
+        """When and between whom the connections were made that nothing has been shown of, by number."""
 
     async def close(self) -> None:
         """Write what has gathered and close the file."""
@@ -62,23 +64,29 @@ class WireLog:
     def connected(self, client: str, broker: str) -> int:
         """Note that a client has connected; return the connection's number."""
         self._connections_count += 1
-        self._sink.write(self._lines.connected(self._clock.now_ms(), self._connections_count, client, broker))
-        return self._connections_count
+        connection = self._connections_count
+        self._unshown[connection] = (self._clock.now_ms(), client, broker)
+        if self._shows_all:
+            self._show_connection(connection)
+        return connection
 
     def closed(self, connection: int, reason: str | None) -> None:
         """Note the end of a connection."""
-        self._sink.write(self._lines.closed(self._clock.now_ms(), connection, reason))
+        if self._unshown.pop(connection, None) is None:
+            self._sink.write(self._lines.closed(self._clock.now_ms(), connection, reason))
 
     def request(self, exchange: Exchange, message: Message | Undecoded, frame: Frame) -> None:
         """Note a request, and in the exchange whether it is shown."""
         exchange.is_shown = self._is_wanted(exchange, message)
         if exchange.is_shown:
+            self._show_connection(exchange.connection)
             self._sink.write(self._lines.request(self._clock.now_ms(), exchange, message, frame))
 
     def response(self, exchange: Exchange, message: Message | Undecoded, frame: Frame) -> None:
         """Note the response to a request: if that was shown, or if the response names a topic that is wanted."""
         is_shown = exchange.is_shown if self._topics is None else self._is_wanted(exchange, message)
         if is_shown or exchange.is_shown:
+            self._show_connection(exchange.connection)
             latency_ms = self._clock.monotonic_ms() - exchange.started_ms
             self._sink.write(self._lines.response(self._clock.now_ms(), exchange, latency_ms, message, frame))
 
@@ -91,6 +99,13 @@ class WireLog:
         """Note that something has passed that is not to be shown."""
         if self._shows_all:
             self._sink.write(self._lines.hidden(self._clock.now_ms(), connection, direction, what))
+
+    def _show_connection(self, connection: int) -> None:
+        """Show that a connection was made, before the first line about it."""
+        made = self._unshown.pop(connection, None)
+        if made is not None:
+            now_ms, client, broker = made
+            self._sink.write(self._lines.connected(now_ms, connection, client, broker))
 
     def _is_wanted(self, exchange: Exchange, message: Message | Undecoded) -> bool:
         if self._shows_all or not self._sink.is_open:

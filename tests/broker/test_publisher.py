@@ -13,7 +13,7 @@ from broker.metadata.image import ImageDelta, MetadataImage
 from broker.metadata.keys import topic_key
 from broker.metadata.publisher import ImagePublisher
 from broker.metadata.records import TopicRecord, encode_topic
-from broker.metadata.registration import register_broker
+from broker.metadata.registration import check_owner, register_broker
 from broker.metadata.sqlite import EVENTS_KEPT, SqliteStore
 from broker.metadata.store import Compare, Delete, Put, StoreError
 from protocol.uuid import uuid_from_text
@@ -178,6 +178,14 @@ async def test_a_broker_counts_its_starts_and_the_cluster_id_stays(
     assert cluster_ids == {image.cluster_id}
     assert len(uuid_from_text(image.cluster_id)) == 16
     assert image.brokers == {0: (0, 2, None), 1: (1, 0, "r1")}
+
+
+async def test_data_is_served_by_the_broker_that_it_is_of(store: SqliteStore) -> None:
+    await check_owner(store, 3)
+    await register_broker(store, 0, None)
+    await check_owner(store, 0)
+    with pytest.raises(StoreError, match=r"is that of node\.id=0, not 3: give that id, or another data directory"):
+        await check_owner(store, 3)
 
 
 async def test_two_starts_at_the_same_time_get_different_counts(store: SqliteStore, publisher: ImagePublisher) -> None:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broker.core.controller.partition_growth import GrowingTopic
 from broker.core.controller.placement import place_replicas
 from broker.core.controller.topic_creation import (
     CreationResults,
@@ -530,6 +531,21 @@ async def test_one_line_tells_of_settings_that_are_not_in_force(
         "[topics] t0, t1, t2 and 2 more: kept, but not yet in force: flush.messages"
     ]
     assert broker.image.topics["t0"].configs == {"retention.ms": "5", "flush.messages": "1"}
+
+
+async def test_one_line_a_request_tells_what_has_become_of_topics(
+    broker: MetadataBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="broker.topics"):
+        await broker.topics.create([NewTopic(f"t{n}", 2) for n in range(5)], may_create=anything, timeout_ms=30_000)
+        await create(broker.topics, "t0")
+        await broker.topics.grow([GrowingTopic("t1", 3)], may_alter=anything, timeout_ms=30_000)
+        await delete(broker.topics, "t1", "t2", "nowhere")
+    assert [record.getMessage() for record in caplog.records] == [
+        "[topics] Created: t0 (2 partitions), t1 (2 partitions), t2 (2 partitions) and 2 more",
+        "[topics] Grown: t1 (to 3 partitions)",
+        "[topics] Deleted: t1, t2",
+    ]
 
 
 def test_random_ids_are_of_version_4_and_do_not_look_like_options() -> None:

@@ -173,6 +173,15 @@ async def test_only_what_fits_a_filter_is_shown_with_its_response(tmp_path: Path
     ]
 
 
+async def test_a_connection_of_which_nothing_is_shown_is_not_shown(tmp_path: Path) -> None:
+    followed = Followed(tmp_path, filters=Filters(clients=("a*",)))
+    log = followed.log.log
+    other = log.connected("client:2", "broker:9092")
+    followed.ask(heartbeat(1), OK)
+    log.closed(other, None)
+    assert [line.split(" ")[0] for line in await followed.log.lines()] == ["#1", "#1", "#1"]
+
+
 async def test_a_topic_is_found_in_either_message(tmp_path: Path) -> None:
     followed = Followed(tmp_path, filters=Filters(topics=frozenset({"orders"})))
     followed.ask(produce("orders", 1), b"what")
