@@ -15,7 +15,7 @@ from storage.log_manager import LogManager, is_disk_full
 
 from .clock import Clock
 from .config import Config, StartupError
-from .config_follower import ConfigFollower, not_yet_in_force
+from .config_follower import ConfigFollower
 from .config_types import ConfigSource
 from .connection import Connection
 from .coordinators.groups import GroupCoordinator
@@ -36,7 +36,7 @@ from .record_deletion import RecordDeletion
 from .replicas import ReplicaController
 from .security.authorizer import AllowAll, Authorizer
 from .server import Server
-from .topic_config import log_config, valid_overrides
+from .topic_config import defaults_not_yet_in_force, log_config, valid_overrides
 from .topics import TopicController
 
 if TYPE_CHECKING:
@@ -145,8 +145,15 @@ class Broker:
                 raise
             logger.warning("[configs] The listeners set at run time are not in force: %s", error)
             self.server.stop_accepting()
-            self._config_follower.withdraw("listeners", "listener.security.protocol.map")
+            self.withdraw_listeners()
             self.server.listen(listeners_of(self.config))
+
+    def withdraw_listeners(self) -> bool:
+        """Return to the listeners of the file until others are set; False if none were set at run time."""
+        if self.config.source("listeners") is not ConfigSource.DYNAMIC_BROKER_CONFIG:
+            return False
+        self._config_follower.withdraw("listeners", "listener.security.protocol.map")
+        return True
 
     async def _open_logs(self) -> None:
         """Make the partitions that the metadata knows; raises LogDirectoryError or StoreError."""
@@ -156,7 +163,7 @@ class Broker:
         image = await self.images.load()
         self._config_follower.apply(image)
         self.images.subscribe(self._config_follower)
-        if waiting := not_yet_in_force(self.config):
+        if waiting := defaults_not_yet_in_force(self.config):
             logger.warning("Kept, but not yet in force: %s", ", ".join(waiting))
         loop = asyncio.get_running_loop()
 
@@ -288,7 +295,7 @@ class Broker:
         """The controller of settings, imported by the first request that changes some."""
         from .configs import ConfigController
 
-        return ConfigController(self.config, self.writer, self.images, self.server.check_listeners)
+        return ConfigController(self.config, self.writer, self.images, self.clock, self.server)
 
     @functools.cached_property
     def topic_descriptions(self) -> TopicDescriptions:

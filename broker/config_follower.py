@@ -23,6 +23,7 @@ class ConfigFollower:
         self._config = config
         self._on_change = on_change
         self._withdrawn: dict[str, str] = {}
+        self._complaints: list[str] = []
 
     async def prepare(self, old: MetadataImage, new: MetadataImage, delta: ImageDelta) -> None:
         """Take over what is set in the new image."""
@@ -30,14 +31,12 @@ class ConfigFollower:
             return
         before = _set_at_run_time(self._config)
         self.apply(new)
-        if not new.broker_configs:
-            logger.info("[configs] Nothing is set at run time any longer")
-        changed = {name for name, text in _set_at_run_time(self._config).items() if before.get(name) != text}
-        if waiting := sorted(changed & set(not_yet_in_force(self._config))):
+        changed = _changed(before, _set_at_run_time(self._config))
+        if waiting := sorted(set(changed) & set(defaults_not_yet_in_force(self._config))):
             logger.warning("[configs] Kept, but not yet in force: %s", ", ".join(waiting))
 
     def apply(self, image: MetadataImage) -> None:
-        """Have the configuration hold what the image says, as far as that is valid; the rest is logged.
+        """Have the configuration hold what the image says, as far as that is valid; what is new of it is logged.
 
         What was stored by an older version, or beside another file, may no longer be: it keeps no broker from starting.
         """
@@ -46,12 +45,13 @@ class ConfigFollower:
             for key in (None, self._config.node_id)
         )
         for_this = {name: text for name, text in for_this.items() if self._withdrawn.get(name) != text}
+        before = _set_at_run_time(self._config)
         overridden, complaints = _overridden(self._config, for_all, for_this)
         self._config.adopt(overridden)
-        if complaints:
-            logger.warning("[configs] Set at run time, but not in force: %s", " ".join(complaints))
-        if image.broker_configs:
-            logger.info("[configs] Set at run time: %s", ", ".join(_set_at_run_time(self._config).values()))
+        if new_complaints := [complaint for complaint in complaints if complaint not in self._complaints]:
+            logger.warning("[configs] Set at run time, but not in force: %s", " ".join(new_complaints))
+        self._complaints = complaints
+        _log_changes(before, _set_at_run_time(self._config))
         self._on_change()
 
     def withdraw(self, *names: str) -> None:
@@ -61,12 +61,6 @@ class ConfigFollower:
         remaining = {name: text for name, text in for_this.items() if name not in names}
         self._config.adopt(self._config.overridden(for_all, remaining))
         self._on_change()
-
-
-def not_yet_in_force(config: Config) -> list[str]:
-    """Return the properties that are set and ask for something that nothing does, unknown ones with them."""
-    unknown = {name for _, texts in config.layers for name in texts if name not in BROKER_PROPERTIES}
-    return sorted({*defaults_not_yet_in_force(config), *unknown} - {LOG_MOVES_BYTES_PER_SECOND_MAX})
 
 
 def _overridden(config: Config, for_all: Mapping[str, str], for_this: Mapping[str, str]) -> tuple[Config, list[str]]:
@@ -105,3 +99,19 @@ def _set_at_run_time(config: Config) -> dict[str, str]:
         name: f"{name}={text}" if name in BROKER_PROPERTIES else name
         for name, text in sorted({**for_all, **for_this}.items())
     }
+
+
+def _changed(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str]:
+    """Return what is set, by name, and was not so before."""
+    return {name: text for name, text in after.items() if before.get(name) != text}
+
+
+def _log_changes(before: Mapping[str, str], after: Mapping[str, str]) -> None:
+    changed = _changed(before, after)
+    if changed:
+        logger.info("[configs] Set at run time: %s", ", ".join(changed.values()))
+    if gone := [name for name in before if name not in after]:
+        logger.info("[configs] No longer set at run time: %s", ", ".join(gone))
+    unknown = [name for name in changed if name not in BROKER_PROPERTIES and name != LOG_MOVES_BYTES_PER_SECOND_MAX]
+    if unknown:
+        logger.warning("[configs] There is no such property here, so that nothing obeys it: %s", ", ".join(unknown))

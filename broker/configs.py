@@ -6,13 +6,15 @@ at once and not written anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import cast
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Protocol, cast
 
 from protocol.errors import ErrorCode, KafkaError
 
+from .clock import Clock
 from .config import BROKER_PROPERTIES, Config, StartupError
 from .config_types import to_text
+from .coordinators.pace import Pace
 from .core.controller.configs import (
     NOTHING_SET,
     Alteration,
@@ -42,6 +44,16 @@ _UNSUPPORTED = {
 }
 
 
+class ListenerHost(Protocol):
+    """What accepts connections on the listeners that are set."""
+
+    async def check_listeners(self, listeners: list[Listener]) -> None:
+        """Raise StartupError for listeners that cannot be bound."""
+
+    async def listeners_settled(self) -> None:
+        """Wait until connections are accepted where the published configuration says."""
+
+
 class ConfigController:
     """Changes settings of topics and brokers, and levels of loggers."""
 
@@ -50,13 +62,14 @@ class ConfigController:
         config: Config,
         writer: MetadataWriter,
         images: ImagePublisher,
-        check_listeners: Callable[[list[Listener]], Awaitable[None]],
+        clock: Clock,
+        listener_host: ListenerHost,
     ) -> None:
-        """`check_listeners` raises StartupError for listeners that cannot be bound."""
         self._config = config
         self._writer = writer
         self._images = images
-        self._check_listeners = check_listeners
+        self._clock = clock
+        self._listener_host = listener_host
         self._rules = ConfigRules(
             config.node_id,
             check_topic=lambda overrides: validate_overrides(overrides, config),
@@ -100,14 +113,18 @@ class ConfigController:
         return results
 
     async def _alter(self, alterations: Mapping[int, Alteration], validate_only: bool) -> dict[int, KafkaError]:
-        errors: dict[int, KafkaError] = {}
+        # Before the lock is taken, which everybody needs who changes metadata: a name server may be slow.
+        errors = await self._refuse_listeners(alterations)
+        pace = Pace(self._clock)
         async with self._writer.lock:
-            pending: Collection[int] = alterations
+            pending: Collection[int] = [index for index in alterations if index not in errors]
             while pending:
                 writes: dict[int, Write] = {}
+                pace.begin()
                 for index in pending:
+                    await pace.keep()
                     try:
-                        write = await self._plan(alterations[index])
+                        write = self._plan(alterations[index])
                     except KafkaError as error:
                         errors[index] = error
                     else:
@@ -117,6 +134,8 @@ class ConfigController:
                     return errors
                 unwritten = await self._writer.write(list(writes.values()))
                 pending = [index for index, write in writes.items() if write.name in unwritten]
+        if any(alteration.resource_type == ConfigResourceType.BROKER for alteration in alterations.values()):
+            await self._listener_host.listeners_settled()
         topics = self._images.current.topics
         log_settings_not_in_force(
             {
@@ -128,7 +147,23 @@ class ConfigController:
         )
         return errors
 
-    async def _plan(self, alteration: Alteration) -> Write | None:
+    async def _refuse_listeners(self, alterations: Mapping[int, Alteration]) -> dict[int, KafkaError]:
+        """Return the errors of brokers that cannot have what is asked for, as their listeners cannot be bound."""
+        errors: dict[int, KafkaError] = {}
+        for index, alteration in alterations.items():
+            if alteration.resource_type != ConfigResourceType.BROKER:
+                continue
+            try:
+                node_id, configs = plan_broker(alteration, self._images.current, self._rules)
+                listeners = listeners_of(self._wanted(node_id, configs, alteration.names_set))
+                await self._listener_host.check_listeners(listeners)
+            except KafkaError as error:
+                errors[index] = error
+            except StartupError as error:
+                errors[index] = KafkaError(ErrorCode.INVALID_REQUEST, str(error))
+        return errors
+
+    def _plan(self, alteration: Alteration) -> Write | None:
         """Return what must be written, None if that is there already; raises KafkaError."""
         image = self._images.current
         if alteration.resource_type == ConfigResourceType.TOPIC:
@@ -139,10 +174,6 @@ class ConfigController:
             write = Write(key, Compare(key, topic.mod_revision), (Put(key, encode_topic(record)),))
             return None if configs == topic.configs else write
         node_id, configs = plan_broker(alteration, image, self._rules)
-        try:
-            await self._check_listeners(listeners_of(self._wanted(node_id, configs, alteration.names_set)))
-        except StartupError as error:
-            raise KafkaError(ErrorCode.INVALID_REQUEST, str(error)) from error
         before = image.broker_configs.get(node_id, NOTHING_SET)
         key = broker_configs_key(node_id)
         write = Write(

@@ -5,7 +5,10 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
+
+# The family of an address and what sockets of it bind to.
+Address: TypeAlias = "tuple[int, tuple[Any, ...]]"
 
 _FREE_PORT_ATTEMPTS = 10
 
@@ -20,8 +23,17 @@ def open_listening(host: str, port: int, backlog: int) -> list[socket.socket]:
         UnicodeError: it is no domain name.
         OSError: an address cannot be bound.
     """
-    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    addresses = [(family, address) for family, _, _, _, address in found]
+    return open_on(addresses_of(host), port, backlog)
+
+
+def addresses_of(host: str) -> list[Address]:
+    """Return the addresses that a host has, which may take as long as name servers do; errors as `open_listening`."""
+    found = socket.getaddrinfo(host or None, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return [(family, address) for family, _, _, _, address in found]
+
+
+def open_on(addresses: Sequence[Address], port: int, backlog: int) -> list[socket.socket]:
+    """Return sockets as `open_listening`, for addresses that are known, so that nothing is waited for."""
     for attempts_left in reversed(range(_FREE_PORT_ATTEMPTS)):
         try:
             return _open_all(addresses, port, backlog)
@@ -32,7 +44,7 @@ def open_listening(host: str, port: int, backlog: int) -> list[socket.socket]:
     return []
 
 
-def _open_all(addresses: Sequence[tuple[int, tuple[Any, ...]]], port: int, backlog: int) -> list[socket.socket]:
+def _open_all(addresses: Sequence[Address], port: int, backlog: int) -> list[socket.socket]:
     """Return sockets that listen on one port of all the addresses that there are; raises OSError."""
     sockets: list[socket.socket] = []
     for family, address in addresses:

@@ -77,7 +77,7 @@ class LogMover:
         if log is None:
             moves.prefer(key, path)
             raise KafkaError(ErrorCode.REPLICA_NOT_AVAILABLE, f"There is no log of {_name(key)} here.")
-        if move is not None or self._logs.directory_of(log) is directory:
+        if move is not None or directory.logs.get(key) is log:
             return
         if self._logs.offline_directories:
             # As in Kafka: of the copies that there may be then only one may be seen at the next start.

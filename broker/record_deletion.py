@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from protocol.errors import ErrorCode, KafkaError
-from storage.checkpoints import TopicPartition
 from storage.log import Expired, Log
 from storage.log_manager import LogManager
 from storage.retention import Reason
@@ -35,7 +34,7 @@ class RecordDeletion:
         self._clock = clock
         self._waiting: dict[Log, list[Segment]] = {}
         """What the next write is for."""
-        self._next_write: asyncio.Task[set[TopicPartition]] | None = None
+        self._next_write: asyncio.Task[set[Log]] | None = None
         self._writing = asyncio.Lock()
 
     async def delete(self, wanted: Mapping[Partition, int]) -> dict[Partition, int | KafkaError]:
@@ -46,25 +45,28 @@ class RecordDeletion:
         deletions: dict[Log, list[Segment]] = {}
         results: dict[Partition, int | KafkaError] = {}
         pace = Pace(self._clock)
-        for partition, offset in wanted.items():
-            await pace.keep()
-            log = partition.log
-            old_start_offset = log.log_start_offset
-            try:
-                deletions[log] = partition.delete_records(offset)
-            except KafkaError as error:
-                results[partition] = error
-                continue
-            results[partition] = log.log_start_offset
-            if log.log_start_offset > old_start_offset:
-                logger.info("[%s] A client has deleted the records below offset %d", partition, log.log_start_offset)
-        if deletions:
-            saved = await self._settle(deletions)
-            for partition, result in results.items():
-                if not isinstance(result, KafkaError) and (partition.topic, partition.index) not in saved:
-                    results[partition] = KafkaError(
-                        ErrorCode.KAFKA_STORAGE_ERROR, f"The new start of {partition} cannot be written down."
+        try:
+            for partition, offset in wanted.items():
+                await pace.keep()
+                log = partition.log
+                old_start_offset = log.log_start_offset
+                try:
+                    if not partition.hosted:  # it has left while others had their turn
+                        raise self._failure(partition)
+                    deletions[log] = partition.delete_records(offset)
+                except KafkaError as error:
+                    results[partition] = error
+                    continue
+                results[partition] = log.log_start_offset
+                if log.log_start_offset > old_start_offset:
+                    logger.info(
+                        "[%s] A client has deleted the records below offset %d", partition, log.log_start_offset
                     )
+        finally:
+            saved = await self._settle(deletions)
+        for partition, result in results.items():
+            if not isinstance(result, KafkaError) and partition.log not in saved:
+                results[partition] = self._failure(partition)
         return results
 
     async def enforce_retention(self) -> None:
@@ -72,31 +74,42 @@ class RecordDeletion:
         deletions: dict[Log, list[Segment]] = {}
         pace = Pace(self._clock)
         now_ms = self._clock.now_ms()
-        for partition in self._partitions.led():
-            if partition.hosted:
-                try:
-                    expired = partition.expire(now_ms)
-                except KafkaError:
-                    continue  # logged where the disk has failed
-                if expired is not None:
-                    deletions[partition.log] = expired.segments
-                    _log(partition, expired)
-            await pace.keep()
-        if deletions:
+        try:
+            for partition in self._partitions.led():
+                if partition.hosted:
+                    try:
+                        expired = partition.expire(now_ms)
+                    except KafkaError:
+                        continue  # logged where the disk has failed
+                    if expired is not None:
+                        deletions[partition.log] = expired.segments
+                        _log(partition, expired)
+                await pace.keep()
+        finally:
+            # Whatever has ended the round: no later one would find the segments that logs have let go.
             await self._settle(deletions)
 
-    async def _settle(self, deletions: Mapping[Log, Sequence[Segment]]) -> set[TopicPartition]:
+    def _failure(self, partition: Partition) -> KafkaError:
+        """Return why the start of a partition's log is not moved for good."""
+        if partition.hosted or (partition.topic_id, partition.index) in self._partitions.offline:
+            message = f"The new start of {partition} cannot be written down."
+            return KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, message)
+        return KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"{partition} is no longer here.")
+
+    async def _settle(self, deletions: Mapping[Log, Sequence[Segment]]) -> set[Log]:
         """Make the starts of these logs durable and have their segments removed.
 
-        Returns the partitions of which the start is on disk now.
+        Returns the logs whose start is on disk now; others that shared the write may be among them.
         """
+        if not deletions:
+            return set()
         for log, segments in deletions.items():
             self._waiting.setdefault(log, []).extend(segments)
         if self._next_write is None:
             self._next_write = asyncio.get_running_loop().create_task(self._write(), name="delete-segments")
         return await asyncio.shield(self._next_write)
 
-    async def _write(self) -> set[TopicPartition]:
+    async def _write(self) -> set[Log]:
         async with self._writing:
             deletions, self._waiting = self._waiting, {}
             self._next_write = None

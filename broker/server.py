@@ -17,7 +17,7 @@ from .config import StartupError
 from .connection import Connection
 from .frame_buffers import FrameBuffers
 from .listeners import Listener, listeners_of
-from .listening_sockets import open_listening
+from .listening_sockets import Address, addresses_of, open_on
 from .metadata.image import ImageDelta, MetadataImage
 from .rate_limited_log import RateLimitedLog
 from .registry import Router
@@ -54,9 +54,9 @@ class Server:
         self.msg_more = broker.filesystem.platform.msg_more
         self.connections_max = _connections_max()
         self.bad_clients = RateLimitedLog(logger, broker.clock)
-        self.bound_ports: dict[str, int] = {}
-        """The port of each listener by its name, chosen by the system where the listener said 0."""
         self._listening: dict[Listener, list[socket.socket]] = {}
+        self._moving = asyncio.Lock()
+        self._moves: set[asyncio.Task[None]] = set()
         self._accepting = False
         self._connections: set[Connection] = set()
         self.is_crowded = False
@@ -67,64 +67,103 @@ class Server:
         """Bind every listener and accept connections; raises StartupError for an address that cannot be bound."""
         self._accepting = True
         for listener in listeners:
-            self._begin_accepting(listener, self._bind(listener))
+            self._begin_accepting(listener, self._open(listener, _resolve(listener), listener.port))
 
     def _begin_accepting(self, listener: Listener, sockets: list[socket.socket]) -> None:
         self._listening[listener] = sockets
-        self.bound_ports[listener.name] = sockets[0].getsockname()[1]
         for sock in sockets:
             self.loop.add_reader(sock, self._accept, sock, listener)
 
     def endpoints(self) -> list[tuple[str, int]]:
         """Return host and port of every listener, the port being the one that was bound."""
-        return [(listener.host, self.bound_ports[listener.name]) for listener in self._listening]
+        return [(listener.host, _port(sockets)) for listener, sockets in self._listening.items()]
 
     async def check_listeners(self, listeners: list[Listener]) -> None:
         """Raise StartupError if one of these listeners, which shall take the place of those there are, cannot be bound.
 
-        What is on a port that another one is about to leave, cannot be tried before. One that was set before and could
-        not be bound then is no reason to refuse what else is set.
+        Of what is on a port that another one is about to leave, only the addresses can be tried before. One that was
+        set before and could not be bound then is no reason to refuse what else is set.
         """
         known = listeners_of(self._config)
-        ports_left = {self.bound_ports[old.name] for old in self._listening if old not in listeners}
         for listener in listeners:
-            if listener not in known and listener.port not in ports_left:
-                for sock in await asyncio.to_thread(self._bind, listener):
-                    sock.close()
+            if listener not in known:
+                addresses = await asyncio.to_thread(_resolve, listener)
+                ports_left = [_port(sockets) for old, sockets in self._listening.items() if old not in listeners]
+                port = 0 if listener.port in ports_left else listener.port
+                _close_all(self._open(listener, addresses, port))
 
     async def prepare(self, old: MetadataImage, new: MetadataImage, delta: ImageDelta) -> None:
-        """Accept connections on the listeners of the configuration, which may have changed at run time.
+        """Begin to move to the listeners of the configuration, which may have changed at run time.
 
-        One that cannot be bound is logged, and left to the next start. Connections stay if there still is a listener
-        of their name; all others end once they have their replies.
+        Nobody waits for that here: to look a host up may take long, and no image would be published meanwhile.
         """
-        if new.broker_configs == old.broker_configs or not self._accepting:
-            return
+        if new.broker_configs != old.broker_configs and self._accepting:
+            move = self.loop.create_task(self._follow_listeners(), name="move-listeners")
+            self._moves.add(move)
+            move.add_done_callback(self._moves.discard)
+
+    async def listeners_settled(self) -> None:
+        """Wait until connections are accepted where the published configuration says, as far as that can be."""
+        if self._moves:
+            await asyncio.wait(self._moves)
+
+    async def _follow_listeners(self) -> None:
+        async with self._moving:
+            if not await self._move_listeners() and self.broker.withdraw_listeners():
+                logger.warning("[listeners] None of those set at run time can be bound: those of the file hold")
+                await self._move_listeners()
+
+    async def _move_listeners(self) -> bool:
+        """Accept connections on the listeners of the configuration; returns False if none of them can be bound.
+
+        One that cannot be bound is logged, and left to the next start. Those of before close once there is another one,
+        so that the broker stays within reach. Connections stay if there still is a listener of their name; all others
+        end once they have their replies.
+        """
         listeners = listeners_of(self._config)
+        for listener in listeners:
+            if listener in self._listening:
+                continue
+            try:
+                addresses = await asyncio.to_thread(_resolve, listener)
+                if not self._accepting:
+                    return True  # the broker stops
+                self._take_port(listener, addresses, listeners)
+            except StartupError as error:
+                logger.error("[listeners] %s", error)
+        if not any(listener in self._listening for listener in listeners):
+            # Where other listeners have been set meanwhile, the next move is theirs.
+            return listeners != listeners_of(self._config)
         for gone in [old for old in self._listening if old not in listeners]:
             self._close(self._listening.pop(gone))
-            del self.bound_ports[gone.name]
-        for listener in listeners:
-            if listener not in self._listening:
-                try:
-                    # In a thread: to look a host up may take long.
-                    sockets = await asyncio.to_thread(self._bind, listener)
-                except StartupError as error:
-                    logger.error("[listeners] %s", error)
-                else:
-                    self._begin_accepting(listener, sockets)
         names = {listener.name for listener in listeners}
         for connection in [each for each in self._connections if each.listener.name not in names]:
             connection.finish()
+        return True
 
-    def _bind(self, listener: Listener) -> list[socket.socket]:
-        """Return one listening socket for each address that the listener's host stands for."""
+    def _take_port(self, listener: Listener, addresses: list[Address], listeners: list[Listener]) -> None:
+        """Accept connections on a listener, in place of those that are on its port and go; raises StartupError.
+
+        If it cannot be bound, those are opened again.
+        """
+        in_its_way: dict[Listener, list[Address]] = {
+            old: [(sock.family, sock.getsockname()) for sock in sockets]
+            for old, sockets in self._listening.items()
+            if old not in listeners and _port(sockets) == listener.port
+        }
+        for old in in_its_way:
+            self._close(self._listening.pop(old))
         try:
-            sockets = open_listening(listener.host, listener.port, self._config.int("socket.listen.backlog.size"))
-        except socket.gaierror as error:
-            raise StartupError(f"The listener {listener} has an unknown host: {error.strerror}.") from error
-        except UnicodeError as error:  # from the codec of domain names
-            raise StartupError(f"The listener {listener} has a host that is no domain name.") from error
+            self._begin_accepting(listener, self._open(listener, addresses, listener.port))
+        except StartupError:
+            for old, old_addresses in in_its_way.items():
+                self._begin_accepting(old, self._open(old, old_addresses, listener.port))
+            raise
+
+    def _open(self, listener: Listener, addresses: list[Address], port: int) -> list[socket.socket]:
+        """Return one listening socket for each address that the listener's host stands for; raises StartupError."""
+        try:
+            sockets = open_on(addresses, port, self._config.int("socket.listen.backlog.size"))
         except OSError as error:
             raise StartupError(_bind_failure(listener, error)) from error
         if not sockets:
@@ -195,10 +234,11 @@ class Server:
     def _close(self, sockets: list[socket.socket]) -> None:
         for sock in sockets:
             self.loop.remove_reader(sock)
-            sock.close()
+        _close_all(sockets)
 
     async def close(self, timeout_seconds: float) -> None:
         """Answer what has been asked, at most for the timeout, and close every connection."""
+        await self.listeners_settled()  # a thread that looks up a host cannot be stopped
         self._all_closed.clear()
         for connection in list(self._connections):
             connection.finish()
@@ -212,6 +252,26 @@ class Server:
 def _connections_max() -> int:
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return sys.maxsize if descriptors == resource.RLIM_INFINITY else max(1, descriptors - _RESERVED_DESCRIPTORS)
+
+
+def _port(sockets: list[socket.socket]) -> int:
+    """Return the port of a listener's sockets, chosen by the system where the listener said 0."""
+    return int(sockets[0].getsockname()[1])
+
+
+def _close_all(sockets: list[socket.socket]) -> None:
+    for sock in sockets:
+        sock.close()
+
+
+def _resolve(listener: Listener) -> list[Address]:
+    """Return the addresses that the listener's host stands for, once they are found out; raises StartupError."""
+    try:
+        return addresses_of(listener.host)
+    except socket.gaierror as error:
+        raise StartupError(f"The listener {listener} has an unknown host: {error.strerror}.") from error
+    except UnicodeError as error:  # from the codec of domain names
+        raise StartupError(f"The listener {listener} has a host that is no domain name.") from error
 
 
 def _bind_failure(listener: Listener, error: OSError) -> str:

@@ -170,47 +170,27 @@ def decode_control(record: Record) -> ControlRecord:
     return ControlRecord(kind, coordinator_epoch)
 
 
-def build_batch(
-    records: Sequence[Record],
-    *,
-    leader_epoch: int = -1,
-    attributes: int = 0,
-    producer_id: int = NO_PRODUCER_ID,
-    producer_epoch: int = -1,
-    base_sequence: int = NO_SEQUENCE,
-) -> bytearray:
-    """Builds an uncompressed batch of at least one record, whose offsets rise from the first one's."""
-    base_offset = records[0].offset
-    base_timestamp = records[0].timestamp
-    body = bytearray()
-    for offset, timestamp, key, value, headers in records:
-        _append_record(body, timestamp - base_timestamp, offset - base_offset, key, value, _encode_headers(headers))
-    tail = _TAIL.pack(
-        attributes,
-        records[-1].offset - base_offset,
-        base_timestamp,
-        max(record.timestamp for record in records),
-        producer_id,
-        producer_epoch,
-        base_sequence,
-        len(records),
-    )
-    return _assemble(base_offset, leader_epoch, tail, body)
-
-
 def build_key_values(pairs: Sequence[tuple[bytes | None, bytes | None]], timestamp: int) -> bytearray:
     """Builds an uncompressed batch of at least one key and value, all of one time: what a coordinator writes."""
-    body = bytearray()
-    for delta, (key, value) in enumerate(pairs):
-        _append_record(body, 0, delta, key, value, b"\0")
     count = len(pairs)
     tail = _TAIL.pack(0, count - 1, timestamp, timestamp, NO_PRODUCER_ID, -1, NO_SEQUENCE, count)
-    return _assemble(0, -1, tail, body)
-
-
-def _assemble(base_offset: int, leader_epoch: int, tail: bytes, body: bytearray) -> bytearray:
+    body = bytearray()
+    for offset_delta, (key, value) in enumerate(pairs):
+        record = b"".join(
+            (
+                b"\0\0",  # attributes, unused, and the timestamp delta
+                VARINTS[offset_delta],
+                VARINTS[-1 if key is None else len(key)],
+                key or b"",
+                VARINTS[-1 if value is None else len(value)],
+                value or b"",
+                b"\0",  # headers
+            )
+        )
+        body += VARINTS[len(record)]
+        body += record
     size_bytes = HEADER_BYTES - LENGTH_PREFIX_BYTES + len(body)
-    batch = bytearray(_HEAD.pack(base_offset, size_bytes, leader_epoch, 2, crc32c(body, crc32c(tail))))
+    batch = bytearray(_HEAD.pack(0, size_bytes, -1, 2, crc32c(body, crc32c(tail))))
     batch += tail
     batch += body
     return batch
@@ -261,35 +241,3 @@ def _read_bytes(records: bytes | memoryview, position: int, end: int) -> tuple[b
     if length > end - position:
         raise MalformedFrame(f"Length {length} within a record where {end - position} bytes are left")
     return bytes(records[position : position + length]), position + length
-
-
-def _append_record(
-    body: bytearray,
-    timestamp_delta: int,
-    offset_delta: int,
-    key: bytes | None,
-    value: bytes | None,
-    encoded_headers: bytes,
-) -> None:
-    record = b"".join(
-        (
-            b"\0",  # attributes, unused
-            VARINTS[timestamp_delta],
-            VARINTS[offset_delta],
-            VARINTS[-1 if key is None else len(key)],
-            key or b"",
-            VARINTS[-1 if value is None else len(value)],
-            value or b"",
-            encoded_headers,
-        )
-    )
-    body += VARINTS[len(record)]
-    body += record
-
-
-def _encode_headers(headers: Sequence[tuple[str, bytes | None]]) -> bytes:
-    parts = [VARINTS[len(headers)]]
-    for key, value in headers:
-        name = key.encode()
-        parts += (VARINTS[len(name)], name, VARINTS[-1 if value is None else len(value)], value or b"")
-    return b"".join(parts)

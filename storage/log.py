@@ -494,8 +494,7 @@ class Log:
         self._names_unsynced = True
         self._moved_from = retired.rpartition("/")[0]
         self.recovery_point = recovery_point
-        self._follow(directory)
-        self.snapshots.follow(directory, snapshots)
+        self._follow(directory, snapshots)
 
     def rename(self, directory: str) -> None:
         """Renames the directory within its log directory; no flush may be under way. Raises OSError."""
@@ -504,10 +503,10 @@ class Log:
             segment.follow(directory)
         self._follow(directory)
 
-    def _follow(self, directory: str) -> None:
+    def _follow(self, directory: str, snapshots: Iterable[int] | None = None) -> None:
         self.directory = directory
         self.leader_epochs.follow(directory)
-        self.snapshots.follow(directory)
+        self.snapshots.follow(directory, snapshots)
 
     def delete(self) -> None:
         """Deletes the log and its directory; spans that are being sent stay readable."""

@@ -225,9 +225,9 @@ class LogManager:
         """Paths of the directories that can be used."""
         return [directory.path for directory in self.directories if directory.failure is None]
 
-    def topic_id_of(self, log: Log) -> bytes:
-        """The id of the topic that a log belongs to."""
-        return self._topic_ids[log.topic, log.partition]
+    def topic_id_of(self, key: TopicPartition) -> bytes | None:
+        """The id of the topic that a partition's log belongs to; None where there is none."""
+        return self._topic_ids.get(key)
 
     def directory_of(self, log: Log) -> LogDirectory:
         """The log directory that a log is in."""
@@ -288,16 +288,18 @@ class LogManager:
         """Has a directory that is no log any more removed after `file_delete_delay_ms`; may be called from a thread."""
         self._removals.add([path], self._file_delete_delay_ms())
 
-    def delete_segments(self, deletions: Mapping[Log, Sequence[Segment]]) -> set[TopicPartition]:
+    def delete_segments(self, deletions: Mapping[Log, Sequence[Segment]]) -> set[Log]:
         """Has the segments removed that logs have let go, once it is on disk where the logs start now.
 
-        Called from a thread. Returns the partitions whose start survives a crash; on a full disk the files go without
-        that, since they are what makes room.
+        Called from a thread. Returns the logs whose start survives a crash; on a full disk the files go without that,
+        since they are what makes room.
         """
-        partitions = {(log.topic, log.partition) for log in deletions}
-        saved: set[TopicPartition] = set()
+        saved: set[Log] = set()
         with self.lock:  # or one that is being moved would be in neither directory
-            places = [(each, [key for key in partitions if key in each.logs]) for each in self.directories]
+            places = [
+                (each, [log for log in deletions if each.logs.get((log.topic, log.partition)) is log])
+                for each in self.directories
+            ]
         for directory, here in places:
             if here and self._attempt(directory, directory.save_log_starts):
                 saved.update(here)

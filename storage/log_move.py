@@ -2,8 +2,8 @@
 
 A copy of the log's files grows in a directory `<topic>-<partition>.<id>-future`, piece by piece, each copied by a
 thread. What has been copied stays true, since batches and index entries are only appended, and a segment that is
-deleted goes whole; a log that is cut is copied again from its beginning. Once nothing but the end of the newest segment
-is missing, that is copied in the thread that writes the log, and the log goes on with the copy.
+deleted goes whole; a log that is cut is copied again from its beginning. Once little is missing, that is copied in the
+thread that writes the log, and the log goes on with the copy: it is the same object, in another place.
 
 One rename decides: that of the log's own directory to `<topic>-<partition>.<id>-delete`, with the copy's id. A start
 that finds the copy beside it takes the copy for the log, and one that finds the copy alone takes it for unfinished. So
@@ -381,8 +381,7 @@ class LogMove:
         It must be ready. Raises OSError where the log's own directory fails, TargetError; nothing has changed then.
         """
         log = self.log
-        piece = self.begin_rest()
-        if piece is not None:
+        while (piece := self.begin_rest()) is not None:
             try:
                 piece.copy()
                 self.end(piece)

@@ -104,7 +104,9 @@ class LogMoves:
         key = (log.topic, log.partition)
         name = FutureName(key, uuid.uuid4().hex)
         path = f"{target.path}/{name}"
-        topic_id = manager.topic_id_of(log)
+        topic_id = manager.topic_id_of(key)
+        if topic_id is None:
+            raise _impossible(key, target)
         try:
             target.forget(key)
             filesystem.mkdir(path)
@@ -121,7 +123,7 @@ class LogMoves:
                 self._moves[key] = target.copies[key] = move
                 return move
         filesystem.remove_tree(path)
-        raise OSError(errno.EIO, f"The log of {directory_name(*key)} cannot be moved to {target.path} any longer")
+        raise _impossible(key, target)
 
     def cancel(self, key: TopicPartition) -> None:
         """Ends a move, if there is one, and has its copy removed."""
@@ -294,3 +296,7 @@ class LogMoves:
             target = f"{directory.path}/{renamed(*key, future.unique_id, DELETE_SUFFIX)}"
             manager.filesystem.rename(path, target)
             manager.remove_later(target)
+
+
+def _impossible(key: TopicPartition, target: LogDirectory) -> OSError:
+    return OSError(errno.EIO, f"The log of {directory_name(*key)} cannot be moved to {target.path} any longer")

@@ -14,7 +14,7 @@ directories (KIP-1066), of which there are none.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from protocol.errors import ErrorCode
@@ -31,7 +31,6 @@ from ..security.acl import CLUSTER_NAME, AclOperation, ResourceType
 
 if TYPE_CHECKING:
     from storage.log import Log
-    from storage.log_directory import LogDirectory
 
     from ..context import RequestContext
 
@@ -57,36 +56,41 @@ def handle(
 async def _describe(ctx: RequestContext, wanted: _Wanted) -> DescribeLogDirsResponse:
     logs = ctx.broker.logs
     online = {directory.path: directory for directory in logs.directories}
+    usages = {path: await _usage(ctx, path) for path in online}
+    # All at once, or a log that is moved meanwhile would be in two directories, or in none.
+    tables = {
+        path: [*_chosen(directory.logs, wanted), *_chosen(directory.copies, wanted)]
+        for path, directory in online.items()
+        if directory.failure is None
+    }
     response = DescribeLogDirsResponse(error_code=ErrorCode.NONE)
     for path in logs.paths:
         result = DescribeLogDirsResult(error_code=ErrorCode.KAFKA_STORAGE_ERROR, log_dir=path)
-        directory = online.get(path)
-        if directory is not None and directory.failure is None:
-            await _fill_in(ctx, result, directory, wanted)
+        usage = usages.get(path)
+        if path in tables and usage is not None:
+            result.error_code = ErrorCode.NONE
+            result.topics = await _topics(ctx, tables[path])
+            result.total_bytes, result.usable_bytes = usage
         response.results.append(result)
     return response
 
 
-async def _fill_in(
-    ctx: RequestContext, result: DescribeLogDirsResult, directory: LogDirectory, wanted: _Wanted
-) -> None:
+async def _usage(ctx: RequestContext, path: str) -> tuple[int, int] | None:
+    """Bytes of the volume, and those that may be used; None where its disk, which is given its time, does not say."""
     try:
-        # A disk that is about to fail may take its time.
-        total_bytes, usable_bytes = await asyncio.to_thread(ctx.broker.filesystem.usage, directory.path)
+        return await asyncio.to_thread(ctx.broker.filesystem.usage, path)
     except OSError:
-        return
+        return None
+
+
+async def _topics(ctx: RequestContext, logs: Iterable[tuple[_Key, Log | LogMove]]) -> list[DescribeLogDirsTopic]:
     topics: dict[str, DescribeLogDirsTopic] = {}
-    described = 0
-    for table in (directory.logs, directory.copies):
-        for key, log in _chosen(table, wanted):
-            topic = topics.setdefault(key[0], DescribeLogDirsTopic(name=key[0]))
-            topic.partitions.append(_partition(ctx, key, log))
-            described += 1
-            if described % _PARTITIONS_PER_TURN == 0:
-                await asyncio.sleep(0)
-    result.error_code = ErrorCode.NONE
-    result.topics = list(topics.values())
-    result.total_bytes, result.usable_bytes = total_bytes, usable_bytes
+    for count, (key, log) in enumerate(logs, 1):
+        topic = topics.setdefault(key[0], DescribeLogDirsTopic(name=key[0]))
+        topic.partitions.append(_partition(ctx, key, log))
+        if count % _PARTITIONS_PER_TURN == 0:
+            await asyncio.sleep(0)
+    return list(topics.values())
 
 
 def _chosen(table: Mapping[_Key, Log] | Mapping[_Key, LogMove], wanted: _Wanted) -> list[tuple[_Key, Log | LogMove]]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from protocol.errors import ErrorCode, KafkaError
+from protocol.errors import ErrorCode
 from protocol.messages.describe_topic_partitions import (
     Cursor,
     DescribeTopicPartitionsRequest,
@@ -27,7 +27,7 @@ from protocol.messages.describe_topic_partitions import (
     DescribeTopicPartitionsResponseTopic,
 )
 
-from ..core.controller.topic_names import validate_topic_name
+from ..core.controller.topic_names import absence
 from ..metadata.image import INTERNAL_TOPICS, NO_LEADER, TopicImage
 from ..security.acl import AclOperation, ResourceType
 
@@ -65,7 +65,7 @@ def _page(ctx: RequestContext, names: Sequence[str], cursor: Cursor, limit: int)
             break
         topic = topics.get(name)
         if topic is None:
-            answer = _without_partitions(name, _absence(name), is_internal=name in INTERNAL_TOPICS)
+            answer = _without_partitions(name, absence(name), is_internal=name in INTERNAL_TOPICS)
         else:
             begin = cursor.partition_index if name == cursor.topic_name else 0
             end = min(begin + limit, len(topic.partitions))
@@ -79,14 +79,6 @@ def _page(ctx: RequestContext, names: Sequence[str], cursor: Cursor, limit: int)
             break
     response.topics += refused
     return response
-
-
-def _absence(name: str) -> ErrorCode:
-    try:
-        validate_topic_name(name)
-    except KafkaError as error:
-        return error.code
-    return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
 
 
 def _without_partitions(
@@ -110,7 +102,7 @@ def _partition(ctx: RequestContext, topic: TopicImage, index: int) -> DescribeTo
     image = broker.images.current
     partition = topic.partitions[index]
     offline = [node_id for node_id in partition.replicas if node_id not in image.brokers]
-    if broker.partitions.absence(topic, index) is ErrorCode.KAFKA_STORAGE_ERROR:  # this broker's log has failed
+    if (topic.topic_id, index) in broker.partitions.offline:  # this broker's log has failed
         offline.append(broker.node_id)
     leads = partition.leader in image.brokers and partition.leader not in offline
     return DescribeTopicPartitionsResponsePartition(

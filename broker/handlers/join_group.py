@@ -9,8 +9,8 @@ Behaviour
 - INVALID_SESSION_TIMEOUT outside group.min.session.timeout.ms and group.max.session.timeout.ms,
   INCONSISTENT_GROUP_PROTOCOL without a protocol that all others support, GROUP_MAX_SIZE_REACHED, UNKNOWN_MEMBER_ID,
   FENCED_INSTANCE_ID, INVALID_GROUP_ID.
-- What members say of themselves is opaque: nobody is refused because of it. Kafka answers UNKNOWN_SERVER_ERROR to a
-  consumer's subscription with a negative version, and keeps the member.
+- What members say of themselves is opaque: nobody is refused because of it. With a consumer's subscription
+  that cannot be read, a group of Kafka's never gets beyond joining; the answer is UNKNOWN_SERVER_ERROR, or none.
 - Between protocols that equally many members like best, the oldest member's; Kafka's choice follows from the hashes
   of their names.
 - A protocol that is named twice counts once; in Kafka its group never gets beyond joining.

@@ -36,7 +36,7 @@ from protocol.messages.metadata import (
 from protocol.schema import ZERO_UUID
 
 from ..core.controller.topic_creation import FORBIDDEN_TOPIC, NewTopic
-from ..core.controller.topic_names import validate_topic_name
+from ..core.controller.topic_names import absence
 from ..metadata.image import INTERNAL_TOPICS, TopicImage
 from ..security.acl import CLUSTER_NAME, AclOperation, ResourceType
 
@@ -156,7 +156,7 @@ class _Answer:
             elif topic is not None:
                 topics.append(self._topic(topic))
             else:
-                code = creation_errors.get(name) or _absence(name)
+                code = creation_errors.get(name) or absence(name)
                 missing = MetadataResponseTopic(error_code=code, name=name, is_internal=name in INTERNAL_TOPICS)
                 topics.append(self._with_operations(missing, name))
         return self._of(topics)
@@ -186,11 +186,3 @@ class _Answer:
                 else 0
             )
         return response
-
-
-def _absence(name: str) -> ErrorCode:
-    try:
-        validate_topic_name(name)
-    except KafkaError as error:
-        return error.code
-    return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from itertools import pairwise
 
 import pytest
 
 from broker.config import Config
-from broker.config_follower import ConfigFollower, not_yet_in_force
+from broker.config_follower import ConfigFollower
+from broker.config_table import LOG_MOVES_BYTES_PER_SECOND_MAX
 from broker.config_types import ConfigSource
 from broker.metadata.image import ConfigImage, ImageDelta, MetadataImage
 
@@ -109,16 +111,51 @@ async def test_one_line_says_what_is_set_and_one_what_nothing_obeys(
     await follower.prepare(image(), first, NOTHING)
     assert [record.getMessage() for record in caplog.records] == [
         "[configs] Set at run time: compression.type=gzip, message.max.bytes=2, some.password",
-        "[configs] Kept, but not yet in force: compression.type, some.password",
+        "[configs] There is no such property here, so that nothing obeys it: some.password",
+        "[configs] Kept, but not yet in force: compression.type",
     ]
-    assert not_yet_in_force(config) == ["compression.type", "some.password"]
     caplog.clear()
     second = image({"compression.type": "gzip", "some.password": "secret"}, {"message.max.bytes": "3"})
     await follower.prepare(first, second, NOTHING)
-    assert len(caplog.records) == 1, "what waits has been said"
+    assert [record.getMessage() for record in caplog.records] == ["[configs] Set at run time: message.max.bytes=3"]
     caplog.clear()
     await follower.prepare(second, MetadataImage(), NOTHING)
-    assert caplog.records[-1].getMessage() == "[configs] Nothing is set at run time any longer"
+    assert [record.getMessage() for record in caplog.records] == [
+        "[configs] No longer set at run time: compression.type, message.max.bytes, some.password"
+    ]
+
+
+async def test_what_holds_below_is_told_when_what_lay_over_it_is_taken_back(
+    follower: ConfigFollower, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    both, below = image({"message.max.bytes": "2"}, {"message.max.bytes": "3"}), image({"message.max.bytes": "2"})
+    follower.apply(both)
+    await follower.prepare(both, below, NOTHING)
+    assert [record.getMessage() for record in caplog.records] == [
+        "[configs] Set at run time: message.max.bytes=3",
+        "[configs] Set at run time: message.max.bytes=2",
+    ]
+
+
+async def test_a_complaint_is_made_once_until_it_comes_up_again(
+    follower: ConfigFollower, caplog: pytest.LogCaptureFixture
+) -> None:
+    images = [image({"num.partitions": "7", "log.retention.ms": text}) for text in "12"]
+    steps = [image(), *images, image({"log.retention.ms": "2"}), images[1]]
+    complained = []
+    for old, new in pairwise(steps):
+        caplog.clear()
+        await follower.prepare(old, new, NOTHING)
+        complained.append("num.partitions is read-only." in caplog.text)
+    assert complained == [True, False, False, True]
+
+
+async def test_the_limit_of_moves_is_obeyed_although_it_is_no_property_of_the_file(
+    follower: ConfigFollower, caplog: pytest.LogCaptureFixture
+) -> None:
+    follower.apply(image({}, {LOG_MOVES_BYTES_PER_SECOND_MAX: "5"}))
+    assert "nothing obeys it" not in caplog.text
 
 
 def test_what_proves_useless_can_be_withdrawn(config: Config, follower: ConfigFollower, changes: list[None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from broker.metadata.records import TopicRecord, encode_configs, encode_topic
 from broker.metadata.store import Delete, Put
 from broker.metadata.writer import MetadataWriter
 from protocol.errors import ErrorCode, KafkaError
+from tests.support.manual_clock import ManualClock
 from tests.support.metadata_broker import NODE_ID, MetadataBroker
 from tests.support.rival_store import RivalStore
 
@@ -55,12 +57,9 @@ async def alter(
 
 
 def with_rival(broker: MetadataBroker) -> tuple[ConfigController, RivalStore]:
-    async def any_listeners(listeners: object) -> None:
-        pass
-
     rival = RivalStore(broker.store)
     writer = MetadataWriter(rival, broker.images)
-    return ConfigController(broker.config, writer, broker.images, any_listeners), rival
+    return ConfigController(broker.config, writer, broker.images, broker.clock, broker), rival
 
 
 async def test_what_was_set_on_a_topic_is_in_the_image_when_it_is_answered(broker: MetadataBroker) -> None:
@@ -220,6 +219,43 @@ async def test_what_cannot_stand_beside_the_rest_is_refused(
         assert not broker.image.broker_configs
     finally:
         await broker.stop()
+
+
+async def test_others_change_metadata_while_listeners_are_tried(
+    broker: MetadataBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trying, tried = asyncio.Event(), asyncio.Event()
+
+    async def check_listeners(listeners: object) -> None:
+        trying.set()
+        await tried.wait()
+
+    monkeypatch.setattr(broker, "check_listeners", check_listeners)
+    asked = asyncio.create_task(alter(broker, setting(BROKER, "1", {"listeners": "PLAINTEXT://slow.example:1"})))
+    await trying.wait()
+    assert await alter(broker, setting(TOPIC, "t0", {"retention.ms": "5"})) == ["NONE"]
+    assert not asked.done()
+    tried.set()
+    assert await asked == ["NONE"]
+    assert broker.config.list("listeners") == ["PLAINTEXT://slow.example:1"]
+
+
+async def test_others_have_their_turn_while_a_long_request_is_planned(broker: MetadataBroker) -> None:
+    class HurriedClock(ManualClock):
+        """Whoever looks finds that a slice of time is over."""
+
+        def monotonic_ms(self) -> float:
+            self.advance(10)
+            return super().monotonic_ms()
+
+    controller = ConfigController(broker.config, broker.writer, broker.images, HurriedClock(), broker)
+    wanted = [setting(TOPIC, f"nope{number}", {"retention.ms": "5"}) for number in range(100)]
+    asked = asyncio.create_task(alter(broker, *wanted, validate_only=True, controller=controller))
+    turns = 0
+    while not asked.done():
+        turns += 1
+        await asyncio.sleep(0)
+    assert turns >= len(wanted)
 
 
 @pytest.mark.parametrize(

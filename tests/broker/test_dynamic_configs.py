@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from broker.metadata.records import TopicRecord, encode_configs, encode_topic
 from broker.metadata.store import Put
 from broker.topic_config import log_config
 from broker.topic_config_table import TOPIC_SETTINGS
-from protocol.errors import ErrorCode
+from protocol.errors import ErrorCode, KafkaError
 from tests.support.admin_over_the_wire import BROKER, TOPIC, describe_configs, set_config
 from tests.support.record_batches import encode_batch
 from tests.support.records_over_the_wire import produce_batch
@@ -210,7 +211,8 @@ async def test_what_was_set_holds_from_the_very_start(tmp_path: Path, caplog: py
     assert "[configs] Set at run time: log.retention.hours.typo, log.segment.bytes=2000000, message.max.bytes=900" in (
         messages
     )
-    assert "Kept, but not yet in force: log.retention.hours.typo" in messages
+    assert "[configs] There is no such property here, so that nothing obeys it: log.retention.hours.typo" in messages
+    assert "not yet in force" not in caplog.text
 
 
 async def test_what_is_no_longer_valid_keeps_no_broker_from_starting(
@@ -270,6 +272,13 @@ async def refuses(port: int) -> bool:
     return False
 
 
+async def set_by_another_broker(broker: Broker, configs: dict[str, str]) -> None:
+    """Set what this broker has not tried before."""
+    result = await broker.metadata.txn([], [Put(broker_configs_key(0), encode_configs(configs))])
+    await broker.images.wait_for(result.revision)
+
+
+ELSEWHERE = "192.0.2.1"  # an address of documentation (RFC 5737), which no machine has
 PROTOCOLS = "PLAINTEXT:PLAINTEXT,MORE:PLAINTEXT,LAST:PLAINTEXT"
 
 
@@ -322,6 +331,11 @@ async def test_an_address_that_cannot_be_bound_is_refused(client: Client) -> Non
         )
         assert code == ErrorCode.INVALID_REQUEST
         assert message.startswith(f"Port {port} is in use")
+        own_port = before[0][1]  # which would be left before it can be taken
+        for host, complaint in (("a..b", "no domain name"), (ELSEWHERE, "Cannot listen on")):
+            code, message = await client.refused(BROKER, NODE, listeners=f"PLAINTEXT://{host}:{own_port}")
+            assert code == ErrorCode.INVALID_REQUEST
+            assert complaint in message
         code, message = await client.refused(BROKER, NODE, listeners="PLAINTEXT://no such host:1")
         assert code == ErrorCode.INVALID_REQUEST
     assert client.broker.endpoints() == before
@@ -339,8 +353,8 @@ async def test_listeners_that_another_broker_wrote_for_this_one_and_that_cannot_
             "listeners": f"PLAINTEXT://127.0.0.1:0,MORE://127.0.0.1:{port}",
             "listener.security.protocol.map": PROTOCOLS,
         }
-        result = await client.broker.metadata.txn([], [Put(broker_configs_key(0), encode_configs(configs))])
-        await client.broker.images.wait_for(result.revision)
+        await set_by_another_broker(client.broker, configs)
+        await client.broker.server.listeners_settled()
         assert len(client.broker.endpoints()) == 1
         assert (await client.produce()).error_code == ErrorCode.NONE
         caplog.clear()
@@ -349,6 +363,63 @@ async def test_listeners_that_another_broker_wrote_for_this_one_and_that_cannot_
     assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR] == [
         f"[listeners] Port {port} is in use; stop the other process or choose another port with --port."
     ]
+
+
+@pytest.mark.parametrize("set_before", [False, True])
+@pytest.mark.parametrize("name", ["PLAINTEXT", "LAST"])
+async def test_the_last_listener_is_not_given_up_for_one_that_cannot_be_bound(
+    client: Client, caplog: pytest.LogCaptureFixture, name: str, set_before: bool
+) -> None:
+    broker = client.broker
+    if set_before:
+        await client.set(BROKER, NODE, "listeners", f"PLAINTEXT://127.0.0.1:{free_port()}")
+    port = broker.endpoints()[0][1]
+    configs = {"listeners": f"{name}://{ELSEWHERE}:{port}", "listener.security.protocol.map": PROTOCOLS}
+    await set_by_another_broker(broker, configs)
+    await broker.server.listeners_settled()
+    assert f"Cannot listen on {name}://{ELSEWHERE}:{port}" in caplog.text
+    assert broker.config.list("listeners") == ["PLAINTEXT://127.0.0.1:0"], "as after a start"
+    [(host, port_now)] = broker.endpoints()
+    assert (port_now == port) != set_before
+    assert await asyncio.to_thread(ask, port_now) == (host, port_now)
+    assert (await client.produce()).error_code == ErrorCode.NONE, "connections stay"
+
+
+async def test_a_port_is_left_only_when_the_new_one_is_bound(client: Client) -> None:
+    before = client.broker.endpoints()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        listeners = f"PLAINTEXT://127.0.0.1:{taken.getsockname()[1]}"
+        await set_by_another_broker(client.broker, {"listeners": listeners})
+        await client.broker.server.listeners_settled()
+    assert client.broker.endpoints() == before
+    assert await asyncio.to_thread(ask, before[0][1]) == before[0]
+
+
+async def test_metadata_goes_on_while_a_name_server_is_waited_for(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, answer = threading.Event(), threading.Event()
+    getaddrinfo = socket.getaddrinfo
+
+    def slow(host: str, *arguments: Any, **named: Any) -> Any:
+        if host == "slow.example":
+            asked.set()
+            assert answer.wait(30)
+            host = "127.0.0.1"
+        return getaddrinfo(host, *arguments, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    broker, before = client.broker, client.broker.endpoints()
+    await set_by_another_broker(broker, {"listeners": "PLAINTEXT://slow.example:0"})
+    await asyncio.to_thread(asked.wait, 30)
+    [error] = (await broker.topics.create([NewTopic("more")], may_create=lambda name: True, timeout_ms=30_000)).values()
+    assert not isinstance(error, KafkaError)
+    assert broker.endpoints() == before
+    answer.set()
+    await broker.server.listeners_settled()
+    assert [host for host, _ in broker.endpoints()] == ["slow.example"]
 
 
 async def test_listeners_that_were_set_are_there_after_a_start_or_else_those_of_the_file(

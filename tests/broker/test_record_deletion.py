@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from broker.partition import Partition
+from storage.log import Expired
 from tests.storage.log_support import FailingFilesystem, broken, no_space
 from tests.support.hosted_topics import HostedTopics, batch
 
@@ -131,6 +133,27 @@ async def test_a_broken_disk_ends_it_for_its_directory(broker: HostedTopics, fil
     await broker.record_deletion.enforce_retention()
     assert broker.logs.online_directories == []
     await broker.record_deletion.enforce_retention()
+
+
+async def test_what_ends_a_round_keeps_no_files_of_those_before(
+    broker: HostedTopics, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(partition: Partition, now_ms: int) -> Expired | None:
+        if partition.index == 1:
+            raise RuntimeError("a bug")
+        return expire(partition, now_ms)
+
+    await broker.create("t", 3, configs={"retention.bytes": "0", "file.delete.delay.ms": "0"})
+    for index in range(3):
+        fill(broker, "t", index=index)
+    expire = Partition.expire
+    monkeypatch.setattr(Partition, "expire", fail)
+    with pytest.raises(RuntimeError):
+        await broker.record_deletion.enforce_retention()
+    assert starts(broker, "t", 3) == [5, 0, 0]
+    assert broker.logs.remove_deleted() is None
+    assert files(tmp_path, "t-0/*.log*") == [f"t-0/{5:020d}.log"]
+    assert (tmp_path / "log-start-offset-checkpoint").read_text() == "0\n1\nt 0 5\n"
 
 
 async def test_a_deleted_topic_is_left_alone(broker: HostedTopics) -> None:

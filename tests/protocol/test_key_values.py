@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from protocol.errors import MalformedFrame
 from protocol.record_batch import HEADER_BYTES, read_header, set_log_append_time
-from protocol.records import Record, build_batch, iterate, iterate_key_values
+from protocol.records import Record, iterate, iterate_key_values
+from tests.support.built_batches import build_batch
 
 from .captured_batches import CAPTURED
 

@@ -23,7 +23,8 @@ from protocol.record_batch import (
     set_log_append_time,
     validate,
 )
-from protocol.records import Record, build_batch
+from protocol.records import Record
+from tests.support.built_batches import build_batch
 
 from .captured_batches import CAPTURED
 

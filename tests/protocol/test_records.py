@@ -15,7 +15,8 @@ from kafka.record.default_records import DefaultRecordBatchBuilder as PythonBuil
 
 from protocol.errors import MalformedFrame
 from protocol.record_batch import CONTROL_BIT, HEADER_BYTES, crc_matches, read_header, set_log_append_time
-from protocol.records import ABORT, COMMIT, ControlRecord, Record, build_batch, decode_control, iterate
+from protocol.records import ABORT, COMMIT, ControlRecord, Record, build_key_values, decode_control, iterate
+from tests.support.built_batches import build_batch
 
 from .captured_batches import CAPTURED
 
@@ -107,6 +108,15 @@ def test_builds_the_same_bytes_as_python_clients(builder: type[AioBuilder]) -> N
     theirs = bytearray(made.build())
     theirs[12:16] = ours[12:16]  # They differ in the leader epoch, which a producer has no say in.
     assert ours == theirs
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(OPTIONAL_BYTES, OPTIONAL_BYTES), min_size=1, max_size=80), st.integers(0, 1 << 60))
+def test_keys_and_values_alone_are_built_like_any_records(
+    pairs: list[tuple[bytes | None, bytes | None]], timestamp: int
+) -> None:
+    records = [Record(offset, timestamp, key, value) for offset, (key, value) in enumerate(pairs)]
+    assert build_key_values(pairs, timestamp) == build_batch(records)
 
 
 def test_log_append_time_is_every_records_timestamp() -> None:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from protocol.record_batch import BatchHeader, read_header
-from protocol.records import Record, build_batch
+from protocol.records import Record
 from storage.file_span import FileSpan
 from storage.filesystem import Filesystem
 from storage.log import Log
 from storage.log_config import LogConfig
+from tests.support.built_batches import build_batch
 
 NOW_MS = 1_700_000_000_000
 

@@ -13,7 +13,7 @@ from crc32c import crc32c
 
 from protocol.errors import ErrorCode, KafkaError
 from protocol.record_batch import TIMESTAMP_TYPE_BIT, crc_matches, read_header
-from protocol.records import Record, build_batch, iterate
+from protocol.records import Record, iterate
 from storage.descriptors import DescriptorCache
 from storage.file_span import FileSpan
 from storage.filesystem import Filesystem
@@ -33,6 +33,7 @@ from tests.storage.log_support import (
     read_all,
     take,
 )
+from tests.support.built_batches import build_batch
 
 EPOCH = 4
 

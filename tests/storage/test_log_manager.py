@@ -480,13 +480,14 @@ class TestDeletedSegments:
                 log.append(batch_of([b"v" * 70]), 0, NOW_MS)
         return manager
 
-    def delete(self, manager: LogManager, **offsets: int) -> set[tuple[str, int]]:
+    def delete(self, manager: LogManager, **offsets: int) -> set[str]:
+        """The topics whose logs' starts are on disk then."""
         deletions = {}
         for topic, offset in offsets.items():
             log = manager.get(topic, 0)
             assert log is not None
             deletions[log] = log.delete_records(offset)
-        return manager.delete_segments(deletions)
+        return {log.topic for log in manager.delete_segments(deletions)}
 
     def test_the_start_is_on_disk_before_a_file_goes(
         self, tmp_path: Path, manager: LogManager, filesystem: FailingFilesystem
@@ -498,7 +499,7 @@ class TestDeletedSegments:
                 starts.append((tmp_path / "log-start-offset-checkpoint").read_bytes())
 
         filesystem.fail["rename"] = look
-        assert self.delete(manager, orders=5, payments=1) == {("orders", 0), ("payments", 0)}
+        assert self.delete(manager, orders=5, payments=1) == {"orders", "payments"}
         assert len(starts) >= 2
         assert set(starts) == {b"0\n2\norders 0 5\npayments 0 1\n"}
         assert len(list(tmp_path.glob("*/*.log"))) == 2 + 4
@@ -528,9 +529,9 @@ class TestDeletedSegments:
     ) -> None:
         self.delete(manager, orders=5)
         filesystem.calls.clear()
-        assert self.delete(manager, orders=3) == {("orders", 0)}
+        assert self.delete(manager, orders=3) == {"orders"}
         assert "fsync" not in filesystem.calls
-        assert self.delete(manager, payments=0) == {("payments", 0)}
+        assert self.delete(manager, payments=0) == {"payments"}
         assert "fsync" not in filesystem.calls
 
     def test_a_full_disk_is_no_reason_to_keep_them(
@@ -541,13 +542,13 @@ class TestDeletedSegments:
         assert len(list(tmp_path.glob("orders-0/*.log"))) == 2
         assert manager.online_directories == [str(tmp_path)]
         filesystem.fail.clear()
-        assert self.delete(manager, orders=5) == {("orders", 0)}
+        assert self.delete(manager, orders=5) == {"orders"}
 
     def test_without_room_for_longer_names_they_go_at_once(
         self, tmp_path: Path, manager: LogManager, filesystem: FailingFilesystem
     ) -> None:
         filesystem.fail["rename"] = lambda source, target: no_space() if target.endswith(".deleted") else None
-        assert self.delete(manager, orders=5) == {("orders", 0)}
+        assert self.delete(manager, orders=5) == {"orders"}
         assert sorted(path.name for path in tmp_path.glob("orders-0/*.log*")) == [
             f"{offset:020d}.log" for offset in (4, 6)
         ]
@@ -560,7 +561,7 @@ class TestDeletedSegments:
             return broken() if call == "fsync" or arguments[1].endswith(".deleted") else None
 
         filesystem.fail[call] = fail
-        assert self.delete(manager, orders=5) == (set() if call == "fsync" else {("orders", 0)})
+        assert self.delete(manager, orders=5) == (set() if call == "fsync" else {"orders"})
         assert manager.online_directories == []
         assert manager.get("payments", 0) is None
 

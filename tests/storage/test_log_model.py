@@ -12,13 +12,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from protocol.records import Record, build_batch
+from protocol.records import Record
 from storage.descriptors import DescriptorCache
 from storage.log import Log
 from storage.log_config import LogConfig
 from storage.recovery import recover
 from storage.segment import Segment
 from tests.storage.log_support import NOW_MS, FailingFilesystem, create_log, headers_of, no_space, open_log, take
+from tests.support.built_batches import build_batch
 
 CONFIG = LogConfig(segment_bytes=700, index_interval_bytes=150, segment_index_bytes=96, retention_ms=-1)
 SIZES = st.sampled_from([0, 1, 100, 200, 500, 1 << 20])

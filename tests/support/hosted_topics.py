@@ -18,11 +18,12 @@ from broker.partitions import PartitionTable
 from broker.record_deletion import RecordDeletion
 from broker.security.acl import AclOperation, ResourceType
 from protocol.codec import decoder, encoder
-from protocol.records import Record, build_batch
+from protocol.records import Record
 from storage.file_span import FileSpan
 from storage.filesystem import Filesystem
 from storage.log_config import LogConfig
 from storage.log_manager import LogManager
+from tests.support.built_batches import build_batch
 from tests.support.manual_clock import ManualClock
 
 NODE_ID = 1

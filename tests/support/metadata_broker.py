@@ -32,7 +32,6 @@ from broker.security.authorizer import AllowAll, Authorizer
 from broker.topic_descriptions import TopicDescriptions
 from broker.topics import TopicController
 from protocol.codec import Part, decoder, encoder
-from protocol.errors import ErrorCode
 from tests.support.manual_clock import ManualClock
 
 NODE_ID = 1
@@ -72,11 +71,6 @@ class Partitions:
     def fail(self, topic: TopicImage, index: int) -> None:
         self.offline |= {(topic.topic_id, index)}
 
-    def absence(self, topic: TopicImage, index: int) -> ErrorCode:
-        if (topic.topic_id, index) in self.offline:
-            return ErrorCode.KAFKA_STORAGE_ERROR
-        return ErrorCode.NOT_LEADER_OR_FOLLOWER
-
 
 class MetadataBroker:
     """The broker that a RequestContext of these tests points to; made by `start`."""
@@ -112,7 +106,7 @@ class MetadataBroker:
         self.writer = MetadataWriter(self.store, self.images)
         self.topics = TopicController(self.config, self.writer, self.images)
         self.replicas = ReplicaController(self.writer, self.images)
-        self.configs = ConfigController(self.config, self.writer, self.images, self._check_listeners)
+        self.configs = ConfigController(self.config, self.writer, self.images, self.clock, self)
         self.producer_ids = ProducerIdAllocator(self.store)
         return self
 
@@ -130,10 +124,13 @@ class MetadataBroker:
     def advertised(self, node_id: int, connection: object) -> tuple[str, int] | None:
         return None if node_id in self.unreachable else (f"host{node_id}", 9092)
 
-    async def _check_listeners(self, listeners: Sequence[Listener]) -> None:
+    async def check_listeners(self, listeners: Sequence[Listener]) -> None:
         for listener in listeners:
             if listener.port in self.ports_taken:
                 raise StartupError(f"Port {listener.port} is in use.")
+
+    async def listeners_settled(self) -> None:
+        """Nothing listens."""
 
     async def write(self, *changes: Change) -> MetadataImage:
         """Change the store behind the broker's back, as another broker would."""

@@ -49,6 +49,11 @@ class ConfigOperation(IntEnum):
     SUBTRACT = 3
 
 
+_TYPES = frozenset(ConfigResourceType)
+_REPLACEABLE_TYPES = _TYPES - {ConfigResourceType.BROKER_LOGGER}
+_OPERATIONS = frozenset(ConfigOperation)
+
+
 class ConfigChange(NamedTuple):
     """One setting of a request; the operation may be none that there is."""
 
@@ -160,11 +165,10 @@ def _malformed(alteration: Alteration, count: int) -> KafkaError | None:
     nulls = [each.name for each in changes if each.value is None and each.operation != ConfigOperation.DELETE]
     if nulls:
         return _invalid_request(f"Null value not supported for : {', '.join(nulls)}")
-    types = set(ConfigResourceType) - ({ConfigResourceType.BROKER_LOGGER} if alteration.replaces else set())
-    if alteration.resource_type not in types:
+    if alteration.resource_type not in (_REPLACEABLE_TYPES if alteration.replaces else _TYPES):
         return _invalid_request(f"Unknown resource type {alteration.resource_type}")
     for change in changes:
-        if change.operation not in set(ConfigOperation):
+        if change.operation not in _OPERATIONS:
             return _invalid_request(f"Unknown operations type {change.operation}")
     return None
 

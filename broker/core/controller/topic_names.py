@@ -26,6 +26,15 @@ def validate_topic_name(name: str) -> None:
     raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"Topic name is invalid: {reason}")
 
 
+def absence(name: str) -> ErrorCode:
+    """Return why no topic has this name: none can have it, or it is only not there."""
+    try:
+        validate_topic_name(name)
+    except KafkaError as error:
+        return error.code
+    return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+
+
 class NameCollisions:
     """Finds names that differ only in `.` against `_`, which names of metrics cannot tell apart."""
 

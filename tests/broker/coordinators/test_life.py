@@ -16,10 +16,11 @@ from broker.core.result import CoordinatorRecord, Moment, Result
 from broker.partition import ACKS_ALL
 from protocol.checksum import crc32c
 from protocol.errors import ErrorCode
-from protocol.records import Record, build_batch
+from protocol.records import Record
 from storage.filesystem import Filesystem
 from storage.log_config import LogConfig
 from tests.support import record_batches
+from tests.support.built_batches import build_batch
 from tests.support.toy_coordinator import HeldBackPartition, ToyRuntime, Toys, turns
 
 NOW_MS = 1_700_000_000_000

@@ -9,10 +9,11 @@ import pytest
 
 from broker.coordinators.log_replay import LogReplay
 from broker.coordinators.pace import Pace
-from protocol.records import Record, build_batch
+from protocol.records import Record
 from storage.log import Log
 from storage.log_config import LogConfig
 from tests.storage.log_support import NOW_MS, create_log
+from tests.support.built_batches import build_batch
 from tests.support.manual_clock import ManualClock
 
 SMALL = LogConfig(segment_bytes=300)

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from broker.coordinators.pace import Pace
 from broker.handlers.delete_records import handle
 from broker.security.acl import AclOperation, ResourceType
 from protocol.errors import ErrorCode
 from protocol.messages.delete_records import DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic
 from storage.filesystem import Filesystem
+from storage.log import Log
 from storage.log_config import LogConfig
 from storage.log_manager import LogManager
 from tests.storage.log_support import FailingFilesystem, broken, no_space
@@ -168,6 +170,46 @@ async def test_many_at_once_share_their_writes(broker: HostedTopics, filesystem:
     answers = await asyncio.gather(*(delete(broker, ("t", 0, offset)) for offset in range(1, 101)))
     assert answers == [{("t", 0): (0, offset)} for offset in range(1, 101)]
     assert filesystem.calls.count("write_atomically") <= 2
+
+
+@pytest.mark.parametrize("made_again", [False, True])
+async def test_a_topic_that_is_deleted_while_others_have_their_turn(
+    broker: HostedTopics, monkeypatch: pytest.MonkeyPatch, made_again: bool
+) -> None:
+    async def keep(pace: Pace) -> None:
+        if topic := broker.images.current.topics.get("gone"):
+            await broker.delete(topic)
+            if made_again:
+                monkeypatch.undo()
+                await broker.create("gone")
+
+    await broker.create("gone")
+    broker.append("gone", b"x")
+    monkeypatch.setattr(Pace, "keep", keep)
+    assert await delete(broker, ("gone", 0, 1), ("t", 0, 3)) == {
+        ("gone", 0): (ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, -1),
+        ("t", 0): (0, 3),
+    }
+
+
+@pytest.mark.parametrize("made_again", [False, True])
+async def test_a_topic_that_is_deleted_while_its_start_is_written_down(
+    broker: HostedTopics, monkeypatch: pytest.MonkeyPatch, made_again: bool
+) -> None:
+    async def write() -> set[Log]:
+        await broker.delete(topic)
+        if made_again:
+            await broker.create("gone")
+        return await write_down()
+
+    topic = await broker.create("gone")
+    broker.append("gone", b"x")
+    write_down = broker.record_deletion._write
+    monkeypatch.setattr(broker.record_deletion, "_write", write)
+    assert await delete(broker, ("gone", 0, 1), ("t", 0, 3)) == {
+        ("gone", 0): (ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, -1),
+        ("t", 0): (0, 3),
+    }
 
 
 async def test_a_deletion_whose_client_has_gone_is_carried_out(broker: HostedTopics, tmp_path: Path) -> None:
