@@ -13,7 +13,7 @@ from protocol.errors import ErrorCode, KafkaError
 
 from .clock import Clock
 from .config import BROKER_PROPERTIES, Config, StartupError
-from .config_types import to_text
+from .config_types import parse, to_text
 from .coordinators.pace import Pace
 from .core.controller.configs import (
     NOTHING_SET,
@@ -27,6 +27,7 @@ from .core.controller.configs import (
 )
 from .listeners import Listener, listeners_of
 from .loggers import change_levels
+from .metadata.image import TopicImage
 from .metadata.keys import broker_configs_key, topic_key
 from .metadata.publisher import ImagePublisher
 from .metadata.records import TopicRecord, encode_configs, encode_topic
@@ -34,10 +35,11 @@ from .metadata.store import Compare, Delete, Put
 from .metadata.writer import MetadataWriter, Write
 from .topic_config import default_value, validate_overrides
 from .topic_config_table import TOPIC_SETTINGS
-from .topics import log_settings_not_in_force
+from .topics import log_done, log_settings_not_in_force
 
 _TIMEOUT_MS = 30_000  # the requests have none; Kafka's request.timeout.ms bounds its brokers' own
 _WHOLE_RETENTION = -2
+_LOGGED_SETTING_LENGTH = 100
 _UNSUPPORTED = {
     ConfigResourceType.GROUP: "Groups have no settings of their own yet: those of the broker hold for all of them.",
     ConfigResourceType.CLIENT_METRICS: "Client metrics are not collected, so there is nothing to subscribe to.",
@@ -137,12 +139,17 @@ class ConfigController:
         if any(alteration.resource_type == ConfigResourceType.BROKER for alteration in alterations.values()):
             await self._listener_host.listeners_settled()
         topics = self._images.current.topics
+        changed = [
+            (topic, alteration)
+            for index, alteration in alterations.items()
+            if index not in errors and alteration.resource_type == ConfigResourceType.TOPIC
+            if (topic := topics.get(alteration.resource_name)) is not None
+        ]
+        log_done("Configured", [f"{topic.name} ({_overrides(topic)})" for topic, _ in changed])
         log_settings_not_in_force(
             {
                 topic.name: {name: text for name, text in topic.configs.items() if name in alteration.names_set}
-                for index, alteration in alterations.items()
-                if index not in errors and alteration.resource_type == ConfigResourceType.TOPIC
-                if (topic := topics.get(alteration.resource_name)) is not None
+                for topic, alteration in changed
             }
         )
         return errors
@@ -233,3 +240,13 @@ def _check_local_retention(config: Config) -> None:
                 f"Invalid value {local} for configuration {property_name}: Value must not be more than that of "
                 f"log.{setting_name}, which is {whole}."
             )
+
+
+def _overrides(topic: TopicImage) -> str:
+    """The settings of the topic's own as they are parsed, for the log: their texts may hold anything."""
+    values = (
+        f"{name}={to_text(parse(name, TOPIC_SETTINGS[name].type, None, text))}"[:_LOGGED_SETTING_LENGTH]
+        for name, text in topic.configs.items()
+        if name in TOPIC_SETTINGS
+    )
+    return " ".join(values) or "nothing is set"

@@ -317,3 +317,15 @@ async def test_one_line_tells_of_settings_that_are_not_in_force(
     assert [record.getMessage() for record in caplog.records] == [
         "[topics] t0, t1, t2 and 2 more: kept, but not yet in force: flush.messages"
     ]
+
+
+async def test_one_line_a_request_tells_how_topics_are_set_now(
+    broker: MetadataBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="broker.topics"):
+        await alter(broker, setting(TOPIC, "t0", {"retention.ms": "5", "segment.ms": "\n 7 "}))
+        await alter(broker, setting(TOPIC, "t0", {"retention.ms": None, "segment.ms": None}))
+    assert [record.getMessage() for record in caplog.records] == [
+        "[topics] Configured: t0 (retention.ms=5 segment.ms=7)",
+        "[topics] Configured: t0 (nothing is set)",
+    ]

@@ -52,6 +52,23 @@ def prepare(broker: Broker) -> None:
         assert answer.topics[0].partitions[0].error_code == 0
 
 
+@pytest.mark.parametrize("change", [(0, "delete"), (0, "compact,delete"), (0, ""), (1, None)])
+async def test_it_stays_compacted(broker: Broker, change: tuple[int, str | None]) -> None:
+    operation, value = change
+    configs = [{"name": "cleanup.policy", "config_operation": operation, "value": value}]
+    others = [{"name": "max.message.bytes", "config_operation": 0, "value": "5000"}]
+
+    def alter(configs: list[dict[str, Any]]) -> ErrorCode:
+        with connect(broker) as wire:
+            resource = {"resource_type": 2, "resource_name": GROUPS_TOPIC, "configs": configs}
+            (response,) = wire.ask("IncrementalAlterConfigs", 1, resources=[resource]).responses
+            return response.error_code
+
+    assert await asyncio.to_thread(alter, configs) == ErrorCode.invalid_config
+    assert await asyncio.to_thread(alter, others) == ErrorCode.none
+    assert broker.images.current.topics[GROUPS_TOPIC].configs["cleanup.policy"] == "compact"
+
+
 def groups_are_kept(wire: WireClient) -> bool:
     (topic,) = describe(wire, GROUPS_TOPIC).topics
     return (topic.error_code, topic.is_internal, len(topic.partitions)) == (0, True, 50) and committed(

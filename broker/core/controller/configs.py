@@ -4,7 +4,8 @@ Pure, as broker.core.controller.topic_creation. Codes and messages are those of 
 look at a part. Departures: an operation that does not exist is INVALID_REQUEST everywhere (Kafka answers
 UNKNOWN_SERVER_ERROR but for brokers); items are appended to and taken from lists without the space around them; a list
 of a broker that is not set is changed from what its file says (Kafka: from its default, so that to append a listener
-would take the others away); and who lacks the right to change a broker is told so before what is wrong with the values.
+would take the others away); who lacks the right to change a broker is told so before what is wrong with the values; and
+an internal topic stays compacted, since retention would delete what it is there to remember.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from .topic_names import validate_topic_name
 VALUE_BYTES_MAX = (1 << 15) - 1  # what a string of the protocol can hold, for those who describe the setting
 NOTHING_SET = ConfigImage({}, 0)
 
+_CLEANUP_POLICY = "cleanup.policy"
 _COMMA = re.compile(r"\s*,\s*")
 _NODE_ID = re.compile(r"[+-]?[0-9]{1,10}")
 
@@ -107,6 +109,13 @@ def plan_topic(alteration: Alteration, image: MetadataImage, rules: ConfigRules)
     rules.check_topic(configs)
     if topic is None:
         raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"The topic '{name}' does not exist.")
+    policy = configs.get(_CLEANUP_POLICY, "")
+    if (
+        topic.internal
+        and policy != topic.configs.get(_CLEANUP_POLICY, "")
+        and _COMMA.split(policy.strip()) != ["compact"]
+    ):
+        raise KafkaError(ErrorCode.INVALID_CONFIG, f"The internal topic '{name}' stays {_CLEANUP_POLICY}=compact.")
     return configs
 
 
