@@ -182,7 +182,10 @@ class FetchSessionCache:
                 session.partitions.pop((name_or_id, index), None)
         if not session.partitions:
             self._remove(session.id)
-            return FetchContext(self, session.partitions, None)
+            # What is asked for and forgotten in the same breath is answered once more, as in Kafka.
+            partitions = {}
+            _take_over(partitions, request, by_id)
+            return FetchContext(self, partitions, None)
         self._touch(session)
         session.epoch = 1 if epoch == _EPOCH_MAX else epoch + 1
         return FetchContext(self, session.partitions, session)

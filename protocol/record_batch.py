@@ -191,6 +191,10 @@ def validate(records: memoryview, rules: AppendRules, now_ms: int) -> BatchHeade
             ErrorCode.INVALID_RECORD,
             f"Inconsistent batch: last offset delta {last_offset_delta} and count of records {records_count}",
         )
+    if producer_id >= 0 and base_sequence < 0:
+        raise KafkaError(
+            ErrorCode.INVALID_RECORD, f"Invalid sequence number {base_sequence} of producer id {producer_id}"
+        )
     if attributes & _CODEC_OR_CONTROL > ZSTD:
         if attributes & CONTROL_BIT:
             raise KafkaError(ErrorCode.INVALID_RECORD, "Clients are not allowed to write control records")
@@ -203,10 +207,6 @@ def validate(records: memoryview, rules: AppendRules, now_ms: int) -> BatchHeade
             raise _timestamp_out_of_range(base_timestamp, rules, now_ms)
     elif attributes & TIMESTAMP_TYPE_BIT:
         raise KafkaError(ErrorCode.INVALID_TIMESTAMP, "Producer should not set timestamp type to LogAppendTime")
-    if producer_id >= 0 and base_sequence < 0:
-        raise KafkaError(
-            ErrorCode.INVALID_RECORD, f"Invalid sequence number {base_sequence} of producer id {producer_id}"
-        )
     return header
 
 

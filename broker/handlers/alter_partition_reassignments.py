@@ -42,6 +42,9 @@ def handle(
 async def _reassign(
     ctx: RequestContext, request: AlterPartitionReassignmentsRequest
 ) -> AlterPartitionReassignmentsResponse:
+    if not request.topics:
+        # As in Kafka, where it goes without saying that nothing stands in the way of nothing.
+        return AlterPartitionReassignmentsResponse(error_code=ErrorCode.NONE, error_message="")
     allowed = request.allow_replication_factor_change
     plans = {
         (topic.name, each.partition_index): partial(reassign, target=each.replicas, allow_factor_change=allowed)
@@ -71,7 +74,6 @@ async def _reassign(
 
 def _refuse(request: AlterPartitionReassignmentsRequest, error: KafkaError) -> AlterPartitionReassignmentsResponse:
     return AlterPartitionReassignmentsResponse(
-        allow_replication_factor_change=request.allow_replication_factor_change,
         error_code=error.code,
         error_message=error.message,
         responses=[

@@ -8,6 +8,8 @@ Behaviour
 - At most `max_bytes`, `fetch.max.bytes` and `partition_max_bytes`, in whole batches; but the first batch of the first
   partition that has one is returned whatever its size (KIP-74). An offset inside a batch returns the whole batch.
 - Records are spans of segment files, never bytes in memory; the connection releases them.
+- The id of no topic is UNKNOWN_TOPIC_ID as any other that there is not; a Kafka answers UNKNOWN_SERVER_ERROR to it, and
+  to session ids that it never gives out.
 - Sessions (KIP-227): `broker.fetch_sessions`. A request overtaken by a later one of its session while it was parked
   gets INVALID_FETCH_SESSION_EPOCH.
 - read_committed ends at the last stable offset; aborted_transactions is empty then, else null. (Kafka has null there,

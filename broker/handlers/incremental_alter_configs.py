@@ -4,6 +4,7 @@ Behaviour
 - Each resource has its own error and is changed as a whole or not at all; broker.core.controller.configs holds the
   rules, and with validate_only says what would come of it.
 - It takes ALTER_CONFIGS on the topic or group, or on the cluster for anything else.
+- An operation that there is not is an INVALID_REQUEST; Kafka answers UNKNOWN_SERVER_ERROR.
 - The answer comes when the new values hold. What nothing obeys yet is kept all the same, and the log says so.
 - A broker changes what is set for itself, and by the empty name what is set for all brokers (KIP-226). As in Kafka, a
   name that no property has is taken too, since plugins may have properties; the log says that nothing obeys it.

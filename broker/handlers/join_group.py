@@ -14,6 +14,7 @@ Behaviour
 - Between protocols that equally many members like best, the oldest member's; Kafka's choice follows from the hashes
   of their names.
 - A protocol that is named twice counts once; in Kafka its group never gets beyond joining.
+- After a leader that leaves the oldest member leads; Kafka takes any. A request that is refused makes no group.
 - Of a member that asks again while it waits the earlier request gets REBALANCE_IN_PROGRESS; Kafka never answers it.
 - An error names the member id that the request came with; MEMBER_ID_REQUIRED the one to come back with.
 

@@ -6,6 +6,7 @@ Behaviour
   the error of every other partition: UNKNOWN_MEMBER_ID, ILLEGAL_GENERATION, FENCED_INSTANCE_ID, REBALANCE_IN_PROGRESS
   before the member has synced. OFFSET_METADATA_TOO_LARGE is a partition's own.
 - A member of the present generation may commit, and anybody, without a generation, as long as the group has no members.
+- A commit of which nothing is stored makes no group; in Kafka it does.
 - Topics are stored by their names and, as by Kafka 4.3, with their ids.
 
 Versions: 3 throttle time; 5 no retention time any more (KIP-211); 6 leader epochs (KIP-320); 7 static members

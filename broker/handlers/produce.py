@@ -9,6 +9,8 @@ Behaviour
 - A topic is never made: UNKNOWN_TOPIC_OR_PARTITION. An internal one takes records from Kafka's admin client only.
 - A partition that is there twice is appended once, with the records that came last, as in Kafka; which, however,
   answers for the earlier ones if they are refused.
+- Beside an error log_start_offset is told where the log was asked; Kafka does so only if it could read the batch.
+- A codec that there is not is UNSUPPORTED_COMPRESSION_TYPE; Kafka answers UNKNOWN_SERVER_ERROR.
 - A partition without records is INVALID_RECORD; Kafka never answers such a request.
 - Transactional batches: without a transactional id the whole request gets TRANSACTIONAL_ID_AUTHORIZATION_FAILED, as
   in Kafka; with one, INVALID_PRODUCER_ID_MAPPING, what Kafka answers to a transactional id it does not know. There
@@ -137,7 +139,7 @@ def _topic_refusal(
 
 def _check(ctx: RequestContext, partition: Partition, records: memoryview | bytes, acks: int) -> None:
     """Check what depends on the request and its version; the log checks the batch itself."""
-    if len(records) > _ATTRIBUTES_LOW_BYTE:
+    if len(records) > _ATTRIBUTES_LOW_BYTE and records[_MAGIC_BYTE] == _MAGIC:
         attributes = records[_ATTRIBUTES_LOW_BYTE]
         if attributes & CODEC_MASK == ZSTD and ctx.api_version < _ZSTD_SINCE_VERSION:
             raise KafkaError(

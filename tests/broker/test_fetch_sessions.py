@@ -87,6 +87,13 @@ def test_what_is_added_and_forgotten_in_one_request_is_forgotten(cache: FetchSes
     assert fetched(context) == [("t", 0, 0)]
 
 
+def test_a_session_that_ends_as_its_last_partition_is_forgotten_answers_once_more(cache: FetchSessionCache) -> None:
+    session_id = opened(cache)
+    last = cache.begin(request(session_id, 1, fetch={("a", 0): 2}, forget=[("a", 0), ("t", 0)]), BY_NAME)
+    assert fetched(last) == [("a", 0, 2)]
+    assert last.session_id() == NO_SESSION
+
+
 def test_a_session_without_partitions_is_closed(cache: FetchSessionCache) -> None:
     session_id = opened(cache)
     assert cache.begin(request(session_id, 1, forget=[("t", 0)]), BY_NAME).session_id() == NO_SESSION

@@ -115,3 +115,9 @@ async def test_it_takes_alter_on_the_cluster(broker: MetadataBroker, version: in
     assert (await ask(broker, version)).error_code == ErrorCode.CLUSTER_AUTHORIZATION_FAILED
     broker.authorizer = Granting((AclOperation.ALTER, ResourceType.CLUSTER, CLUSTER_NAME))
     assert results(await ask(broker, version, ("a", [(0, [NODE_ID])]))) == [("a", [(0, "NONE")])]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_nothing_asked_for_is_nothing_wrong(broker: MetadataBroker, version: int) -> None:
+    response = await ask(broker, version, timeout_ms=0)
+    assert (response.error_code, response.error_message, response.responses) == (ErrorCode.NONE, "", [])
