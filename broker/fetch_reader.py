@@ -18,6 +18,9 @@ from .metadata.image import TopicImage
 from .partition import NO_EPOCH, Partition
 from .security.acl import CLUSTER_NAME, AclOperation, ResourceType
 
+DIVERGING_EPOCHS_SINCE_VERSION = 12
+"""A session may be gone on with in an older version, which has no place for them."""
+
 DOES_NOT_END_THE_WAIT = (
     ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
     ErrorCode.UNKNOWN_TOPIC_ID,
@@ -61,7 +64,7 @@ def _is_told(wanted: FetchedPartition, partition: Partition) -> bool:
 class FetchReader:
     """What one request may read of its partitions, and how much."""
 
-    __slots__ = ("_allowed", "_ctx", "_max_bytes", "_replica_id", "committed", "context")
+    __slots__ = ("_allowed", "_ctx", "_max_bytes", "committed", "context", "replica_id")
 
     def __init__(
         self, ctx: RequestContext, context: FetchContext, *, committed: bool, max_bytes: int, replica_id: int
@@ -71,7 +74,7 @@ class FetchReader:
         """Whether to read only below the last stable offset."""
         self._ctx = ctx
         self._max_bytes = max_bytes
-        self._replica_id = replica_id
+        self.replica_id = replica_id
         """Negative for a consumer."""
         self._allowed: dict[str, bool] = {}
 
@@ -111,7 +114,7 @@ class FetchReader:
                 wanted.fetch_offset == partition.high_watermark
                 and (wanted.current_leader_epoch in (NO_EPOCH, partition.leader_epoch))
                 and wanted.last_fetched_epoch == NO_EPOCH
-                and self._replica_id < 0
+                and self.replica_id < 0
             ):
                 # At the end, as most partitions of most fetches are: nothing to read, and often nothing to say.
                 if not (incremental and _is_told(wanted, partition)):
@@ -137,13 +140,13 @@ class FetchReader:
         self, wanted: FetchedPartition, partition: Partition, left_bytes: int, min_one_message: bool
     ) -> Row:
         partition.check_leader_epoch(wanted.current_leader_epoch)
-        if self._replica_id >= 0:
+        if self.replica_id >= 0:
             raise KafkaError(
                 ErrorCode.NOT_LEADER_OR_FOLLOWER
                 if wanted.current_leader_epoch == NO_EPOCH
                 else ErrorCode.UNKNOWN_LEADER_EPOCH
             )
-        if wanted.last_fetched_epoch != NO_EPOCH:
+        if wanted.last_fetched_epoch != NO_EPOCH and self._ctx.api_version >= DIVERGING_EPOCHS_SINCE_VERSION:
             diverging = partition.diverging_epoch(wanted.last_fetched_epoch, wanted.fetch_offset)
             if diverging is not None:
                 return Row(wanted, partition, None, None, diverging)
@@ -191,7 +194,7 @@ class FetchReader:
 
     def _authorize(self, topic: str) -> bool:
         """Ask once a request for each topic; a follower needs the cluster's permission instead."""
-        if self._replica_id < 0:
+        if self.replica_id < 0:
             allowed = self._ctx.authorize(AclOperation.READ, ResourceType.TOPIC, topic)
         else:
             allowed = self._ctx.authorize(AclOperation.CLUSTER_ACTION, ResourceType.CLUSTER, CLUSTER_NAME)

@@ -2,6 +2,8 @@
 
 Behaviour
 - Each topic has its own error; broker.core.controller.topic_creation holds the rules.
+- The answer shows what was set on the topic as it came. For all else it shows what holds, where Kafka quotes what was
+  set on brokers, too.
 - It takes CREATE on the cluster or on the topic, else TOPIC_AUTHORIZATION_FAILED.
 - The answer comes when the topics can be used. After timeout_ms every topic is answered with REQUEST_TIMED_OUT, though
   it may be made later; with 0 or less nothing is begun, as in Kafka.

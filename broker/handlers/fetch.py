@@ -10,6 +10,9 @@ Behaviour
 - Records are spans of segment files, never bytes in memory; the connection releases them.
 - The id of no topic is UNKNOWN_TOPIC_ID as any other that there is not; a Kafka answers UNKNOWN_SERVER_ERROR to it, and
   to session ids that it never gives out.
+- Sizes below 0 are as good as 0; Kafka answers UNKNOWN_SERVER_ERROR.
+- A session may be gone on with in another version; Kafka answers UNSUPPORTED_VERSION where the epochs diverge and the
+  version has no place for that.
 - Sessions (KIP-227): `broker.fetch_sessions`. A request overtaken by a later one of its session while it was parked
   gets INVALID_FETCH_SESSION_EPOCH.
 - read_committed ends at the last stable offset; aborted_transactions is empty then, else null. (Kafka has null there,
@@ -231,9 +234,9 @@ class _Fetch(PartitionWatcher):
             if topic is not None:
                 hint = leader_hint(self._ctx, topic, wanted.index)
                 answer.current_leader = LeaderIdAndEpoch(leader_id=hint.leader_id, leader_epoch=hint.leader_epoch)
-                if hint.endpoint is not None and all(
-                    node.node_id != hint.leader_id for node in response.node_endpoints
-                ):
+                # A follower knows where the others are.
+                is_news = all(node.node_id != hint.leader_id for node in response.node_endpoints)
+                if hint.endpoint is not None and is_news and self._reader.replica_id < 0:
                     host, port = hint.endpoint
                     response.node_endpoints.append(
                         NodeEndpoint(node_id=hint.leader_id, host=host, port=port, rack=hint.rack)

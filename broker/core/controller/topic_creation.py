@@ -92,6 +92,7 @@ def _new_record(
     topic: NewTopic, image: MetadataImage, collisions: NameCollisions, defaults: TopicDefaults, topic_id: bytes
 ) -> TopicRecord:
     validate_topic_name(topic.name)
+    collisions.check(topic.name)
     if topic.name in image.topics:
         raise KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, f"Topic '{topic.name}' already exists.")
     overrides = dict(topic.configs)
@@ -102,7 +103,7 @@ def _new_record(
         assignment = _manual_assignment(topic, image)
     else:
         assignment = _automatic_assignment(topic, image, defaults, seed_of(topic_id))
-    collisions.claim(topic.name)  # last: a topic that is refused takes no name
+    collisions.take(topic.name)  # last: a topic that is refused takes no name
     return TopicRecord(topic_id, configs, assignment)
 
 

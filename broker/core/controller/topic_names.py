@@ -42,16 +42,24 @@ class NameCollisions:
         self._names = names
         self._taken: dict[str, str] | None = None  # by folded name; made when the first name asks for it
 
-    def claim(self, name: str) -> None:
-        """Take a name; raises KafkaError(INVALID_TOPIC_EXCEPTION) if it collides with one that is taken."""
+    def check(self, name: str) -> None:
+        """Raise KafkaError(INVALID_TOPIC_EXCEPTION) if a name collides with one that is taken."""
         if not _may_collide(name):
             return
-        if self._taken is None:
-            self._taken = {_folded(other): other for other in self._names if _may_collide(other)}
-        taken = self._taken.setdefault(_folded(name), name)
+        taken = self._names_taken().get(_folded(name), name)
         if taken != name:
             message = f"Topic '{name}' collides with existing topic: {taken}"
             raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, message)
+
+    def take(self, name: str) -> None:
+        """Have a name that was checked collide with others from now on."""
+        if _may_collide(name):
+            self._names_taken()[_folded(name)] = name
+
+    def _names_taken(self) -> dict[str, str]:
+        if self._taken is None:
+            self._taken = {_folded(other): other for other in self._names if _may_collide(other)}
+        return self._taken
 
 
 def _may_collide(name: str) -> bool:

@@ -277,6 +277,16 @@ async def test_a_diverging_epoch_is_told_without_records(broker: HostedTopics) -
     assert answer.error_code == ErrorCode.OFFSET_OUT_OF_RANGE
 
 
+async def test_a_session_gone_on_with_in_a_version_without_diverging_epochs(broker: HostedTopics) -> None:
+    broker.append("t", b"a")
+    broker.partition("t").lead(2, 0)
+    broker.append("t", b"b")
+    begun = fetch(broker, request(("t", 0, 0), session=(0, 0), last_fetched_epoch=0))
+    assert begun.session_id > 0
+    sent = request(("t", 0, 2), session=(begun.session_id, 1), last_fetched_epoch=1, max_wait_ms=0)
+    assert fetch(broker, sent, 11).error_code == 0
+
+
 async def test_of_a_partition_that_comes_twice_the_last_wish_counts(broker: HostedTopics) -> None:
     for _ in range(3):
         broker.append("t", b"a")
