@@ -20,7 +20,8 @@ Value: TypeAlias = "bool | int | float | str | tuple[str, ...] | None"
 # What Java's parsers take: no underscores, no inner space, and decimal digits only.
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_COMMA = re.compile(r"\s*,\s*")
+_BLANKS = "".join(map(chr, range(0x21)))  # what Java's trim() takes away, no more and no less
+_COMMA = re.compile(r"\s*,\s*", re.ASCII)
 
 
 class ConfigError(ValueError):
@@ -137,7 +138,7 @@ class ListOf:
 
 def parse(name: str, kind: ConfigType, valid: Valid | None, text: str) -> Value:
     """Return the value that a setting's text stands for; raises ConfigError for a bad one."""
-    trimmed = text.strip()
+    trimmed = text.strip(_BLANKS)
     value: Value
     match kind:
         case ConfigType.BOOLEAN:

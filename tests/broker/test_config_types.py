@@ -49,6 +49,9 @@ SHORT, INT, LONG, DOUBLE, BOOLEAN, STRING, LIST = (
         (LIST, "compact, delete", ("compact", "delete")),
         (LIST, "a,b,a", ("a", "b")),
         (LIST, " ", ()),
+        (LIST, "\0", ()),  # Java's trim() takes it away
+        (LIST, "\u00a0", ("\u00a0",)),  # and leaves this
+        (LONG, "\x1f7\0", 7),
         (LIST, "", ()),
         (LIST, "a,", ("a", "")),
     ],

@@ -94,6 +94,14 @@ def test_a_session_that_ends_as_its_last_partition_is_forgotten_answers_once_mor
     assert last.session_id() == NO_SESSION
 
 
+def test_any_negative_epoch_is_none(cache: FetchSessionCache) -> None:
+    sent = request(fetch={("t", 0): 0})
+    sent.topics[0].partitions[0].current_leader_epoch = -2
+    sent.topics[0].partitions[0].last_fetched_epoch = -7
+    (wanted,) = cache.begin(sent, BY_NAME).partitions.values()
+    assert (wanted.current_leader_epoch, wanted.last_fetched_epoch) == (-1, -1)
+
+
 def test_a_session_without_partitions_is_closed(cache: FetchSessionCache) -> None:
     session_id = opened(cache)
     assert cache.begin(request(session_id, 1, forget=[("t", 0)]), BY_NAME).session_id() == NO_SESSION

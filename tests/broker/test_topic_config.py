@@ -98,6 +98,7 @@ def test_bad_overrides(overrides: dict[str, str | None], sentence: str) -> None:
 def test_bad_throttled_replicas(text: str) -> None:
     with pytest.raises(KafkaError) as refused:
         validate_overrides({"leader.replication.throttled.replicas": text}, Config())
+    assert str(refused.value.message).startswith(f"Invalid value [{text}] for configuration leader.replication.")
     assert THROTTLED in str(refused.value.message)
 
 

@@ -126,8 +126,18 @@ def test_a_dot_and_an_underscore_are_not_told_apart() -> None:
 
 
 def test_a_topic_that_is_refused_takes_no_name() -> None:
-    results = plan(NewTopic("x.y", 0, 1), NewTopic("x_y", 1, 1))
-    assert isinstance(results["x_y"], TopicRecord)
+    for refused in (NewTopic("x.y", 0, 1), NewTopic("x.y", 1, 1, configs=[("bogus", "1")]), NewTopic("x.y", 1, 9)):
+        results = plan(refused, NewTopic("x_y", 1, 1))
+        assert isinstance(results["x.y"], KafkaError)
+        assert isinstance(results["x_y"], TopicRecord)
+
+
+def test_a_name_that_is_taken_is_told_before_a_bad_setting() -> None:
+    image = make_image(aDOTb=ID_A)
+    bogus = [("bogus", "1")]
+    assert error_of(NewTopic("a_b", 1, 1, configs=bogus), image=image)[0] == ErrorCode.INVALID_TOPIC_EXCEPTION
+    assert error_of(NewTopic("a.b", 1, 1, configs=bogus), image=image)[0] == ErrorCode.TOPIC_ALREADY_EXISTS
+    assert error_of(NewTopic("c", 0, 1, configs=bogus), image=image)[0] == ErrorCode.INVALID_CONFIG
 
 
 def test_a_topic_that_is_there() -> None:

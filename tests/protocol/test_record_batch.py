@@ -131,6 +131,10 @@ REFUSED: dict[str, tuple[bytes | bytearray, ErrorCode]] = {
     "codec 7": (batch(attributes=7), ErrorCode.UNSUPPORTED_COMPRESSION_TYPE),
     "future": (batch(max_timestamp=NOW_MS + HOUR_MS + 1), ErrorCode.INVALID_TIMESTAMP),
     "producer without a sequence": (batch(producer_id=7, producer_epoch=0), ErrorCode.INVALID_RECORD),
+    "sequence before timestamps": (
+        batch(producer_id=7, producer_epoch=0, max_timestamp=NOW_MS + 2 * HOUR_MS),
+        ErrorCode.INVALID_RECORD,
+    ),
     "sequence -5": (batch(producer_id=7, producer_epoch=0, base_sequence=-5), ErrorCode.INVALID_RECORD),
 }
 

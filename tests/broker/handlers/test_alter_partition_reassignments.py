@@ -121,3 +121,8 @@ async def test_it_takes_alter_on_the_cluster(broker: MetadataBroker, version: in
 async def test_nothing_asked_for_is_nothing_wrong(broker: MetadataBroker, version: int) -> None:
     response = await ask(broker, version, timeout_ms=0)
     assert (response.error_code, response.error_message, response.responses) == (ErrorCode.NONE, "", [])
+
+
+async def test_what_is_allowed_is_not_told_where_nothing_is_asked_for(broker: MetadataBroker) -> None:
+    response = await ask(broker, 1, allow_replication_factor_change=False)
+    assert response.allow_replication_factor_change is True

@@ -67,6 +67,12 @@ async def test_a_topic_that_was_answered_is_there(broker: MetadataBroker, versio
         assert (manual.num_partitions, manual.replication_factor) == (2, 1)
 
 
+async def test_what_was_set_is_shown_as_it_came(broker: MetadataBroker) -> None:
+    [made] = await create(broker, 5, topic("made", preallocate="TRUE", retention_bytes=" 1024 "))
+    shown = {entry.name: entry.value for entry in made.configs}
+    assert (shown["preallocate"], shown["retention.bytes"]) == ("TRUE", " 1024 ")
+
+
 @pytest.mark.parametrize("version", range(5, 8))
 async def test_all_effective_settings_are_shown(broker: MetadataBroker, version: int) -> None:
     [plain, other, same] = await create(

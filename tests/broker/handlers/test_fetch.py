@@ -360,6 +360,13 @@ async def test_the_new_leader_is_told_from_version_16_on(broker: HostedTopics) -
     assert [node.node_id for node in response.node_endpoints] == [NODE_ID]
 
 
+async def test_a_follower_is_told_the_leader_but_not_where_it_is(broker: HostedTopics) -> None:
+    moved = await broker.create("moved", 1, leaders=[OTHER_NODE_ID])
+    response = fetch(broker, request((moved.topic_id, 0, 0), replica_id=OTHER_NODE_ID), 16)
+    assert only(response).current_leader.leader_id == OTHER_NODE_ID
+    assert response.node_endpoints == []
+
+
 async def test_a_failed_disk_is_a_retriable_error_to_clients_of_any_age(broker: HostedTopics) -> None:
     broker.partitions.take_offline([("t", 0)])
     for version, code in (
@@ -482,6 +489,14 @@ async def test_a_session_tells_news_only(broker: HostedTopics) -> None:
     parked = park(broker, request(session=(session_id, 3)))
     broker.append("t", b"a", index=1)
     assert sizes(await answered(parked)) == [("t", 1, BATCH_BYTES)]
+
+
+async def test_a_session_tells_news_only_to_who_says_what_it_fetched_last(broker: HostedTopics) -> None:
+    broker.append("t", b"a")
+    epoch = broker.partition("t").leader_epoch
+    sent = request(("t", 0, 1), session=(0, 0), max_wait_ms=0, last_fetched_epoch=epoch)
+    session_id = fetch(broker, sent).session_id
+    assert fetch(broker, request(session=(session_id, 1), max_wait_ms=0)).responses == []
 
 
 async def test_a_session_tells_a_new_log_start(broker: HostedTopics) -> None:

@@ -106,3 +106,9 @@ async def test_errors_say_why(broker: GroupBroker) -> None:
         (4, (await broker.ask("find_coordinator", 4, coordinator_keys=["key"], key_type=9)).coordinators[0]),
     ):
         assert found.error_message == f"9 is no type of key in version {version}."
+
+
+async def test_success_has_the_messages_that_kafka_gives_it(broker: GroupBroker) -> None:
+    assert (await broker.ask("find_coordinator", 3, key="key", key_type=GROUP)).error_message == "NONE"
+    (found,) = (await broker.ask("find_coordinator", 4, coordinator_keys=["key"], key_type=GROUP)).coordinators
+    assert found.error_message == ""

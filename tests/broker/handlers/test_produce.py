@@ -178,6 +178,23 @@ async def test_error_messages_come_with_version_8(broker: HostedTopics) -> None:
         assert answer.record_errors == []
 
 
+async def test_where_the_log_begins_is_told_beside_what_it_has_against_a_batch(broker: HostedTopics) -> None:
+    too_large = batch(b"x" * 2_000_000)
+    for sent, log_start_offset in ((batch(b"a", attributes=CONTROL), 0), (too_large, -1), (b"\0" * 20, -1)):
+        answer = only(produce(broker, request(("t", 0, sent))))
+        assert answer.error_code != ErrorCode.NONE
+        assert answer.log_start_offset == log_start_offset
+    absent = only(produce(broker, request(("t", 9, batch(b"a")))))
+    assert absent.log_start_offset == -1
+
+
+async def test_attributes_are_those_of_a_batch_of_magic_2_alone(broker: HostedTopics) -> None:
+    for bit, version in ((TRANSACTIONAL, 9), (ZSTD, 3)):
+        sent = bytearray(batch(b"a", attributes=bit))
+        sent[16] = 3
+        assert only(produce(broker, request(("t", 0, sent)), version)).error_code == ErrorCode.CORRUPT_MESSAGE
+
+
 async def test_too_large_for_the_topic(broker: HostedTopics) -> None:
     await broker.create("small", configs={"max.message.bytes": "100"})
     response = produce(broker, request(("small", 0, batch(b"x" * 100)), ("small", 0, batch(b"x" * 100))))
