@@ -126,10 +126,11 @@ class LeaderEpochs:
         """The last epoch at or below `epoch`, and the offset after its last record.
 
         `current_epoch` is the one being led: it starts at the log end while it has no batch. The latest epoch ends at
-        the log end. An epoch older than the log's first ends where the log starts. With `{(3,0) (5,20)}` and log end
-        50: 5 gives (5,50), 4 gives (3,20), 2 gives (2,0), 6 is unknown.
+        the log end. An epoch older than the log's first ends where the log starts, even one below 0, as in Kafka. With
+        `{(3,0) (5,20)}` and log end 50: 5 gives (5,50), 4 gives (3,20), 2 gives (2,0), -2 gives (-2,0); 6 is unknown,
+        and so is the epoch that stands for none.
         """
-        if epoch < 0:
+        if epoch == UNDEFINED_EPOCH:
             return UNDEFINED
         entries = self._entries
         if current_epoch > self.latest:

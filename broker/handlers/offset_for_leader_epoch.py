@@ -2,7 +2,7 @@
 
 Behaviour
 - Answers the largest epoch at or below the asked one that the log knows, and the offset after its last record; both
-  -1 for an epoch that is negative or newer than the current one.
+  -1 for the epoch -1 and for one that is newer than the current one.
 - `current_leader_epoch`, if given, must be the leader's: FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH.
 - Whoever may do CLUSTER_ACTION may ask about every topic, others need DESCRIBE on each.
 

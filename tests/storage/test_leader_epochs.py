@@ -97,7 +97,7 @@ def test_a_full_disk_leaves_the_epochs_as_they_were(epochs: LeaderEpochs, filesy
 
 @pytest.mark.parametrize(
     ("epoch", "answer"),
-    [(2, (2, 0)), (3, (3, 20)), (4, (3, 20)), (5, (5, 40)), (6, (6, 50)), (7, (-1, -1)), (-1, (-1, -1))],
+    [(2, (2, 0)), (3, (3, 20)), (4, (3, 20)), (5, (5, 40)), (6, (6, 50)), (7, (-1, -1)), (-1, (-1, -1)), (-2, (-2, 0))],
 )
 def test_end_offset_for(epochs: LeaderEpochs, epoch: int, answer: tuple[int, int]) -> None:
     assert epochs.end_offset_for(epoch, 50) == EpochEnd(*answer)

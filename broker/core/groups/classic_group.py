@@ -35,6 +35,7 @@ class ClassicGroup:
     __slots__ = (
         "_protocol_support",
         "_subscribed_topics",
+        "_subscriptions",
         "awaiting_join_count",
         "generation",
         "group_id",
@@ -80,6 +81,8 @@ class ClassicGroup:
         self.is_record_stale = False
         """Whether the log tells of an older generation with members, though the group is empty by now."""
         self._protocol_support: Counter[str] = Counter()
+        self._subscriptions: list[bytes | None] | None = None
+        """What the members of this generation said of themselves when it began; None before the first."""
         self._subscribed_topics: frozenset[str] | None = None
 
     def restore(
@@ -101,6 +104,7 @@ class ClassicGroup:
             self.protocol = protocol or ""
             self.state = ClassicGroupState.STABLE
             self.leader = leader if leader in self.members else next(iter(self.members))
+        self._keep_subscriptions()
 
     def transition(self, state: ClassicGroupState, wall_ms: int) -> None:
         assert state in LEGAL_TRANSITIONS[self.state], f"{self.group_id}: {self.state} → {state}"
@@ -154,18 +158,22 @@ class ClassicGroup:
         return any(self._protocol_support[protocol] == size for protocol in protocols)
 
     def subscribed_topics(self) -> frozenset[str] | None:
-        """All topics that a member is subscribed to; None if that is not known.
+        """All topics that a member was subscribed to when this generation began; None if that is not known.
 
-        It is known of consumers that have agreed on a protocol, if the subscription of each can be read.
+        It is known of consumers once there is a generation, if the subscription of each can be read. What members say
+        that join during a rebalance counts, as in Kafka, from the next generation on.
         """
         if self.protocol_type != CONSUMER_PROTOCOL_TYPE:
             return None
-        if not self.members:
-            return frozenset()
-        if self._subscribed_topics is None and self.protocol is not None:
-            protocol = self.protocol
-            self._subscribed_topics = topics_of(member.protocols.get(protocol) for member in self.members.values())
+        if self._subscribed_topics is None and self._subscriptions is not None:
+            self._subscribed_topics = topics_of(self._subscriptions)
         return self._subscribed_topics
+
+    def _keep_subscriptions(self) -> None:
+        # Few groups are ever asked, so they are kept as they came.
+        protocol = self.protocol or ""
+        self._subscriptions = [member.protocols.get(protocol) for member in self.members.values()]
+        self._subscribed_topics = None
 
     # Members come and go
 
@@ -185,7 +193,6 @@ class ClassicGroup:
             self.static_members[member.instance_id] = member.member_id
         self.members[member.member_id] = member
         self._protocol_support.update(member.protocols.keys())
-        self._subscribed_topics = None
 
     def remove(self, member: ClassicMember) -> None:
         """Let a member go that waits for nothing; the oldest one follows it as the leader."""
@@ -203,7 +210,6 @@ class ClassicGroup:
             self._protocol_support[protocol] -= 1
             if not self._protocol_support[protocol]:
                 del self._protocol_support[protocol]
-        self._subscribed_topics = None
 
     def replace(self, old: ClassicMember, new: ClassicMember) -> None:
         """Put a static member in the place of its former self, which waits for nothing."""
@@ -267,13 +273,13 @@ class ClassicGroup:
         self.generation += 1
         self.initial_delay = None
         self.pending_sync = set(self.members)
-        self._subscribed_topics = None
         if self.members:
             self.protocol = self.select_protocol()
             self.transition(ClassicGroupState.COMPLETING_REBALANCE, wall_ms)
         else:
             self.protocol = None
             self.transition(ClassicGroupState.EMPTY, wall_ms)
+        self._keep_subscriptions()
 
     def __repr__(self) -> str:
         return f"<ClassicGroup {self.group_id} {self.state.value} generation {self.generation}>"

@@ -185,6 +185,8 @@ class TestSubscribedTopics:
         a = member("a")
         group = completing(a)
         group.remove(a)
+        group.transition(ClassicGroupState.PREPARING_REBALANCE, NOW_MS)
+        group.begin_generation(NOW_MS)
         assert group.subscribed_topics() == frozenset()
 
     def test_are_not_known_of_others_than_consumers(self) -> None:
@@ -201,12 +203,25 @@ class TestSubscribedTopics:
         b.protocols = {"range": b"\xff"}
         assert completing(a, b).subscribed_topics() is None
 
-    def test_are_read_once_until_members_change(self) -> None:
-        a = member("a", instance_id="one")
-        group = completing(a)
+    def test_are_read_once_in_a_generation(self) -> None:
+        group = completing(member("a"))
         assert group.subscribed_topics() is group.subscribed_topics()
+
+    def test_are_those_of_the_generation_whoever_joins_the_next_one(self) -> None:
+        a, c = member("a", instance_id="one"), member("c")
+        group = completing(a)
         group.replace(a, member("b", instance_id="one"))
-        assert group.subscribed_topics() == {"topic-of-b"}
+        group.transition(ClassicGroupState.PREPARING_REBALANCE, NOW_MS)
+        group.add(c, "consumer", TICKET)
+        assert group.subscribed_topics() == {"topic-of-a"}
+        group.take_join(c)
+        group.begin_generation(NOW_MS)
+        assert group.subscribed_topics() == {"topic-of-b", "topic-of-c"}
+
+    def test_are_known_after_a_restart(self) -> None:
+        group = ClassicGroup("group", NOW_MS)
+        group.restore(7, "consumer", "range", "a", [member("a"), member("b")])
+        assert group.subscribed_topics() == {"topic-of-a", "topic-of-b"}
 
 
 class TestRestore:
