@@ -48,6 +48,7 @@ _MAGIC_POSITION = 16
 _MAGIC_END = 17
 
 _HEADER = struct.Struct(">qiibIhiqqqhii")
+_PLACE = struct.Struct(">qii")  # base offset, batch length, leader epoch
 _INT64 = struct.Struct(">q")
 _INT32 = struct.Struct(">i")
 _UINT32 = struct.Struct(">I")
@@ -211,9 +212,8 @@ def validate(records: memoryview, rules: AppendRules, now_ms: int) -> BatchHeade
 
 
 def rebase(batch: memoryview | bytearray, base_offset: int, leader_epoch: int) -> None:
-    """Gives a batch its place in the log, in place; the CRC does not cover these fields."""
-    _INT64.pack_into(batch, 0, base_offset)
-    _INT32.pack_into(batch, 12, leader_epoch)
+    """Gives one whole batch its place in the log, in place; the CRC does not cover these fields."""
+    _PLACE.pack_into(batch, 0, base_offset, len(batch) - LENGTH_PREFIX_BYTES, leader_epoch)
 
 
 def set_log_append_time(batch: memoryview | bytearray, timestamp_ms: int) -> None:
@@ -243,15 +243,15 @@ def _timestamps(batch: memoryview | bytearray) -> tuple[int, int]:
 def _not_one_batch(records: memoryview) -> KafkaError:
     """Why bytes are not exactly one batch of magic 2."""
     size_bytes = len(records)
-    if size_bytes < _MAGIC_END:
-        return KafkaError(
-            ErrorCode.INVALID_RECORD, "Produce requests must have at least one record batch per partition"
-        )
-    (batch_length,) = _INT32.unpack_from(records, 8)
-    if batch_length < _LEGACY_OVERHEAD_BYTES:
+    batch_length = _INT32.unpack_from(records, 8)[0] if size_bytes >= LENGTH_PREFIX_BYTES else None
+    if batch_length is not None and batch_length < _LEGACY_OVERHEAD_BYTES:
         return KafkaError(
             ErrorCode.CORRUPT_MESSAGE,
             f"Record size {batch_length} is less than the minimum record overhead ({_LEGACY_OVERHEAD_BYTES})",
+        )
+    if batch_length is None or size_bytes < _MAGIC_END:
+        return KafkaError(
+            ErrorCode.INVALID_RECORD, "Produce requests must have at least one record batch per partition"
         )
     magic = records[_MAGIC_POSITION]
     if magic > 2:

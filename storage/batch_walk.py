@@ -25,7 +25,7 @@ def header_at(file: CachedFile, position: int, end: int) -> BatchHeader:
 
     Raises OSError, and KafkaError (CORRUPT_MESSAGE) where there is no whole batch.
     """
-    return _decode(file, file.filesystem.pread(file.descriptor(), HEADER_BYTES, position), 0, position, end)
+    return _decode(file, file.pread(HEADER_BYTES, position), 0, position, end)
 
 
 def walk_headers(file: CachedFile, position: int, end: int) -> Iterator[tuple[int, BatchHeader]]:
@@ -35,7 +35,7 @@ def walk_headers(file: CachedFile, position: int, end: int) -> Iterator[tuple[in
     while position < end:
         index = position - window_start
         if index + HEADER_BYTES > len(window):
-            window = file.filesystem.pread(file.descriptor(), _WINDOW_BYTES, position)
+            window = file.pread(_WINDOW_BYTES, position)
             window_start = position
             index = 0
         header = _decode(file, window, index, position, end)
@@ -50,7 +50,7 @@ def walk_placements(file: CachedFile, position: int, end: int) -> Iterator[tuple
     while position < end:
         index = position - window_start
         if index + HEADER_BYTES > len(window):
-            window = file.filesystem.pread(file.descriptor(), _WINDOW_BYTES, position)
+            window = file.pread(_WINDOW_BYTES, position)
             window_start = position
             index = 0
             if len(window) < HEADER_BYTES:

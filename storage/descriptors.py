@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+from .cold_read import ColdRead
 from .filesystem import Filesystem
+from .write_back import WriteBack
 
 DESCRIPTORS_MAX = 512
 """Open descriptors of one cache unless its owner says otherwise."""
@@ -20,10 +22,10 @@ class CachedFile:
     `pins` counts the readers that still need it: a pinned file stays open and readable also after it is removed.
     """
 
-    __slots__ = ("_cache", "fd", "path", "pins", "removed", "used")
+    __slots__ = ("cache", "fd", "path", "pins", "removed", "used")
 
     def __init__(self, cache: DescriptorCache, path: str) -> None:
-        self._cache = cache
+        self.cache = cache
         self.path = path
         self.fd = -1
         """The open descriptor, -1 while there is none. The hot path reads it here and sets `used`."""
@@ -33,22 +35,35 @@ class CachedFile:
 
     @property
     def filesystem(self) -> Filesystem:
-        return self._cache.filesystem
+        return self.cache.filesystem
 
     def descriptor(self) -> int:
         """The descriptor, opened where it is closed; good until the next call on any file of the cache."""
         self.used = True
         fd = self.fd
-        return fd if fd >= 0 else self._cache.open(self)
+        return fd if fd >= 0 else self.cache.open(self)
+
+    def pread(self, count: int, position: int) -> bytes:
+        """Reads up to `count` bytes; fewer only at the end of the file.
+
+        Raises OSError, and ColdRead where only what is in memory is asked for (`DescriptorCache.cached_only`).
+        """
+        filesystem = self.filesystem
+        if not self.cache.cached_only:
+            return filesystem.pread(self.descriptor(), count, position)
+        data = filesystem.pread_cached(self.descriptor(), count, position)
+        if data is None:
+            raise ColdRead(self, position, count)
+        return data
 
     def create(self) -> int:
         """Makes the file, empty whatever was there before, and returns its descriptor."""
         assert self.fd < 0, self.path
-        return self._cache.open(self, create=True)
+        return self.cache.open(self, create=True)
 
     def at(self, path: str) -> CachedFile:
         """Another file of the same cache."""
-        return CachedFile(self._cache, path)
+        return CachedFile(self.cache, path)
 
     def pin(self) -> None:
         self.pins += 1
@@ -62,7 +77,7 @@ class CachedFile:
     def close(self) -> None:
         """Closes the descriptor; a later use opens it again. A pinned file stays open."""
         if not self.pins:
-            self._cache.close(self)
+            self.cache.close(self)
 
     def detach(self) -> None:
         """Gets ready for the file's deletion: open while something has it pinned, closed from then on."""
@@ -75,11 +90,14 @@ class CachedFile:
 class DescriptorCache:
     """The open descriptors of many files, at most `descriptors_max` but for pinned ones."""
 
-    __slots__ = ("_open", "descriptors_max", "filesystem")
+    __slots__ = ("_open", "cached_only", "descriptors_max", "filesystem", "write_back")
 
     def __init__(self, filesystem: Filesystem, descriptors_max: int = DESCRIPTORS_MAX) -> None:
         self.filesystem = filesystem
+        self.write_back = WriteBack(filesystem)
         self.descriptors_max = descriptors_max
+        self.cached_only = False
+        """Whether reads raise ColdRead instead of waiting for the disk; set for no longer than one call of the loop."""
         self._open: OrderedDict[CachedFile, None] = OrderedDict()
 
     def __len__(self) -> int:
@@ -107,6 +125,7 @@ class DescriptorCache:
 
     def close_all(self) -> None:
         """Closes every descriptor, pinned or not: the end of the broker."""
+        self.write_back.close()
         for file in list(self._open):
             self.close(file)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .cold_read import ColdRead
 from .descriptors import CachedFile
 
 
@@ -33,6 +34,23 @@ class FileSpan:
         return file.filesystem.sendfile(
             socket_fd, file.descriptor(), self.position + position, min(count, self._size - position)
         )
+
+    def is_cached(self, position: int, count: int, *, thorough: bool) -> bool:
+        """Whether `count` bytes from `position` of the span can be sent without waiting for the disk.
+
+        See `Platform.is_cached`.
+        """
+        file = self._file
+        return file.filesystem.is_cached(file.descriptor(), self.position + position, count, thorough=thorough)
+
+    def read_cached(self) -> bytes | None:
+        """Reads all of it; None where that means to wait for the disk."""
+        file = self._file
+        return file.filesystem.pread_cached(file.descriptor(), self._size, self.position)
+
+    def cold_read(self, position: int, count: int) -> ColdRead:
+        """What to read in before `count` bytes from `position` of the span are sent."""
+        return ColdRead(self._file, self.position + position, count)
 
     def open(self) -> None:
         """Opens the file, so that `read` may then be called in a thread; raises OSError."""

@@ -55,6 +55,30 @@ class Filesystem:
         """Copies bytes of a file to a socket; see `Platform.sendfile`."""
         return self.platform.sendfile(out_fd, in_fd, position, count)
 
+    def pread_cached(self, fd: int, count: int, position: int) -> bytes | None:
+        """Reads what is in memory; see `Platform.pread_cached`."""
+        return self.platform.pread_cached(fd, count, position)
+
+    def is_cached(self, fd: int, position: int, count: int, *, thorough: bool) -> bool:
+        """Whether bytes of a file can be sent without waiting for the disk; see `Platform.is_cached`."""
+        return self.platform.is_cached(fd, position, count, thorough=thorough)
+
+    def read_in(self, fd: int, position: int, count: int) -> None:
+        """Reads bytes of a file into the page cache; see `Platform.read_in`."""
+        self.platform.read_in(fd, position, count)
+
+    def begin_write_back(self, fd: int, position: int, count: int) -> None:
+        """Has bytes of a file written to the disk soon; see `Platform.begin_write_back`."""
+        self.platform.begin_write_back(fd, position, count)
+
+    def dirty_bytes(self) -> int | None:
+        """How much written data may lie in memory; see `Platform.dirty_bytes`."""
+        return self.platform.dirty_bytes()
+
+    def duplicate(self, fd: int) -> int:
+        """Another descriptor of an open file, to be closed on its own."""
+        return os.dup(fd)
+
     def truncate(self, fd: int, size_bytes: int) -> None:
         os.ftruncate(fd, size_bytes)
 

@@ -73,8 +73,7 @@ class IndexFile:
         size = self._entry.size
         if index >= self._on_file:
             return self._entry.unpack_from(self._buffer, (index - self._on_file) * size)
-        file = self.file
-        return self._entry.unpack(file.filesystem.pread(file.descriptor(), size, index * size))
+        return self._entry.unpack(self.file.pread(size, index * size))
 
     def search(self, key: int, field: int = 0) -> int:
         """How many entries have a `field` at or below `key`; that field must not fall from entry to entry."""
@@ -86,9 +85,8 @@ class IndexFile:
             # One entry per step picks the block, which is then read whole: a page costs no more than an entry.
             blocks = range(_BLOCK_ENTRIES, self._on_file, _BLOCK_ENTRIES)
             first = bisect_right(blocks, key, key=lambda index: self[index][field]) * _BLOCK_ENTRIES
-            file = self.file
             count = min(_BLOCK_ENTRIES, self._on_file - first)
-            block = file.filesystem.pread(file.descriptor(), count * entry.size, first * entry.size) if count else b""
+            block = self.file.pread(count * entry.size, first * entry.size) if count else b""
         starts = range(0, len(block), entry.size)
         return first + bisect_right(starts, key, key=lambda start: entry.unpack_from(block, start)[field])
 

@@ -244,15 +244,29 @@ class Log:
         self._changed = True
         if has_producer:
             self.producers.update(header.placed(base_offset, max_timestamp))
-        return AppendResult(base_offset, last_offset, log_append_time_ms, self.log_start_offset, False)
+        # Made so, it takes a third of the time: one for each batch.
+        appended: AppendResult = tuple.__new__(
+            AppendResult, (base_offset, last_offset, log_append_time_ms, self.log_start_offset, False)
+        )
+        return appended
 
-    def read(self, offset: int, max_bytes: int, *, max_offset: int, min_one_message: bool) -> FileSpan | None:
+    def read(
+        self, offset: int, max_bytes: int, *, max_offset: int, min_one_message: bool, cached_only: bool = False
+    ) -> FileSpan | None:
         """Whole batches from the one that holds `offset` on, all ending at or before `max_offset` (exclusive).
 
         At most `max_bytes`, all from one segment; with `min_one_message` a first batch larger than that is returned
         alone. None where there is nothing (yet). The span must be released. Raises KafkaError (OFFSET_OUT_OF_RANGE
-        outside the log, CORRUPT_MESSAGE where a batch header on disk is damaged).
+        outside the log, CORRUPT_MESSAGE where a batch header on disk is damaged), and with `cached_only` ColdRead where
+        the disk has to be asked for what is where.
         """
+        self._descriptors.cached_only = cached_only
+        try:
+            return self._read(offset, max_bytes, max_offset, min_one_message)
+        finally:
+            self._descriptors.cached_only = False
+
+    def _read(self, offset: int, max_bytes: int, max_offset: int, min_one_message: bool) -> FileSpan | None:
         log_end_offset = self.log_end_offset
         if not self.log_start_offset <= offset <= log_end_offset:
             raise self._out_of_range(offset)
@@ -305,12 +319,10 @@ class Log:
 
     def search_timestamp(self, timestamp_ms: int) -> Steps[TimestampAndOffset | None]:
         """`offset_for_timestamp` in steps, between which the log may be written, cut and deleted."""
-        start_offset = self.log_start_offset
-        for segment in [each for each in self.segments if each.largest_timestamp.timestamp >= timestamp_ms]:
-            if not segment.file.removed:
-                found = yield from first_at_or_after(segment, timestamp_ms, start_offset)
-                if found is not None:
-                    return found
+        for segment in tuple(self.segments):
+            found = yield from first_at_or_after(segment, timestamp_ms, self.log_start_offset)
+            if found is not None:
+                return found
         return None
 
     def max_timestamp(self) -> TimestampAndOffset:
@@ -319,8 +331,7 @@ class Log:
 
     def search_max_timestamp(self) -> Steps[TimestampAndOffset]:
         """`max_timestamp` in steps, between which the log may be written, cut and deleted."""
-        segment = max(self.segments, key=lambda segment: segment.largest_timestamp.timestamp)
-        return (yield from first_with_largest(segment)) or NOT_FOUND
+        return (yield from first_with_largest(tuple(self.segments))) or NOT_FOUND
 
     # Cutting
 

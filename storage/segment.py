@@ -20,6 +20,7 @@ from .index_file import IndexFile
 from .log_config import LogConfig
 from .offset_index import OffsetIndex
 from .time_index import NO_TIMESTAMP, TimeIndex, TimestampOffset
+from .write_back import CHUNK_BYTES
 
 LOG_SUFFIX = ".log"
 TRANSACTION_INDEX_SUFFIX = ".txnindex"
@@ -50,6 +51,7 @@ class Segment:
         "_bytes_since_index_entry",
         "_created_ms",
         "_first_timestamp",
+        "_handed_over",
         "_index_interval_bytes",
         "_largest",
         "_offset_entries_max",
@@ -93,6 +95,8 @@ class Segment:
         # One entry is kept free for the one that closing the segment adds.
         self._time_entries_max = config.segment_index_bytes // time_index.ENTRY.size - 1
         self._roll_jitter_ms = config.random_jitter_ms()
+        self._handed_over = self.size_bytes
+        """Up to where the file is in the care of `WriteBack`."""
         self._bytes_since_index_entry = 0
         self._created_ms = now_ms
         self._first_timestamp: int | None = None
@@ -144,13 +148,21 @@ class Segment:
             fd = file.descriptor()
         file.used = True
         try:
-            written = self.filesystem.write_fully(fd, batch, position)
+            written = self.filesystem.pwrite(fd, batch, position)
+            if written < len(batch):
+                written += self.filesystem.write_fully(fd, batch[written:], position + written)
         except OSError:
             # A cut that fails as well raises its own error, which is not ENOSPC and takes the directory offline.
             self.filesystem.truncate(fd, position)
             raise
         self.size_bytes = position + written
+        if self.size_bytes - self._handed_over >= CHUNK_BYTES:
+            self._hand_over()
         self.note_batch(position, written, last_offset, max_timestamp)
+
+    def _hand_over(self) -> None:
+        start, self._handed_over = self._handed_over, self.size_bytes
+        self.file.cache.write_back.add(self.file, start, self.size_bytes - start)
 
     def note_batch(self, position: int, size_bytes: int, last_offset: int, max_timestamp: int) -> None:
         """Takes a batch that is in the file into the indexes, in order; also how recovery rebuilds them."""
@@ -212,7 +224,7 @@ class Segment:
 
     def read_bytes(self, position: int, count: int) -> bytes:
         """Reads `count` bytes of the file; fewer where it ends."""
-        return self.filesystem.pread(self.file.descriptor(), count, position)
+        return self.file.pread(count, position)
 
     def header_at(self, position: int) -> BatchHeader:
         """Reads the batch header at a position."""
@@ -307,6 +319,7 @@ class Segment:
         """Cuts the file at the start of a batch and leaves the indexes as they are."""
         self.filesystem.truncate(self.file.descriptor(), position)
         self.size_bytes = position
+        self._handed_over = min(self._handed_over, position)
         self._bytes_since_index_entry = 0
         self._positions.clear()
         if not position:
@@ -341,6 +354,8 @@ class Segment:
 
     def finish(self) -> None:
         """Completes the indexes of a segment that is closed: its largest timestamp is the time index's last entry."""
+        if self.size_bytes > self._handed_over:
+            self._hand_over()
         largest = self.largest_timestamp
         if largest.timestamp >= 0:
             self.time_index.append(largest.timestamp, largest.offset)

@@ -111,6 +111,8 @@ REFUSED: dict[str, tuple[bytes | bytearray, ErrorCode]] = {
     "length beyond the end": (batch(length=500), ErrorCode.INVALID_RECORD),
     "length below any message": (batch(length=5), ErrorCode.CORRUPT_MESSAGE),
     "negative length": (batch(length=-5), ErrorCode.CORRUPT_MESSAGE),
+    "negative length and no more": (batch(length=-5)[:12], ErrorCode.CORRUPT_MESSAGE),
+    "not even a length": (batch(length=-5)[:11], ErrorCode.INVALID_RECORD),
     "length below a header": (batch(length=40), ErrorCode.CORRUPT_MESSAGE),
     "two batches": (batch() + batch(), ErrorCode.INVALID_RECORD),
     "magic 0": (batch(magic=0), ErrorCode.INVALID_RECORD),

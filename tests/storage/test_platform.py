@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -142,3 +143,71 @@ def test_a_directory_apart_is_a_directory_like_any(platform: Platform, tmp_path:
         filesystem.mkdir(str(tmp_path / "b/c"), apart=True)
     assert flags_of(tmp_path) == before
     assert flags_of(tmp_path / "a") == before
+
+
+def test_reading_what_is_in_memory(platform: Platform, tmp_path: Path) -> None:
+    filesystem = Filesystem(platform)
+    fd = filesystem.create(str(tmp_path / "file"))
+    filesystem.write_fully(fd, b"0123456789", 0)
+    assert filesystem.pread_cached(fd, 4, 3) == b"3456"
+    assert filesystem.pread_cached(fd, 100, 8) == b"89"
+    assert filesystem.pread_cached(fd, 100, 10) == b""
+    assert filesystem.pread_cached(fd, 100, 20) == b""
+    assert filesystem.is_cached(fd, 0, 10, thorough=False)
+    assert filesystem.is_cached(fd, 8, 100, thorough=False), "what is beyond the end is not on the disk either"
+    assert filesystem.is_cached(fd, 0, 10, thorough=True)
+    filesystem.write_fully(fd, bytes(200_000), 10)
+    assert filesystem.is_cached(fd, 5, 200_005, thorough=True)
+    for position, count in ((0, 10), (8, 300_000), (300_000, 1)):
+        filesystem.read_in(fd, position, count)
+    filesystem.close(fd)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone can tell")
+def test_what_is_not_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first page of the file is there and nothing else, as the system call would say."""
+    filesystem = Filesystem(LinuxPlatform())
+    fd = filesystem.create(str(tmp_path / "file"))
+    filesystem.write_fully(fd, bytes(range(256)) * 64, 0)
+
+    def first_page_only(fd: int, buffers: Sequence[bytearray], position: int, flags: int) -> int:
+        assert flags == os.RWF_NOWAIT
+        if position >= 4096:
+            raise BlockingIOError
+        data = os.pread(fd, min(sum(map(len, buffers)), 4096 - position), position)
+        buffers[0][: len(data)] = data[: len(buffers[0])]
+        return len(data)
+
+    monkeypatch.setattr(os, "preadv", first_page_only)
+    assert filesystem.pread_cached(fd, 100, 10) == bytes(range(10, 110))
+    assert filesystem.pread_cached(fd, 100, 4000) is None
+    assert filesystem.pread_cached(fd, 100, 5000) is None
+    assert filesystem.is_cached(fd, 0, 4096, thorough=False)
+    assert not filesystem.is_cached(fd, 0, 4097, thorough=False)
+    assert filesystem.is_cached(fd, 0, 4096, thorough=True)
+    assert not filesystem.is_cached(fd, 0, 4097, thorough=True)
+    assert not filesystem.is_cached(fd, 5000, 1, thorough=True)
+    assert not filesystem.is_cached(fd, 5000, 1, thorough=False)
+    filesystem.close(fd)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone can tell")
+@pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.EIO])
+def test_a_file_system_that_cannot_tell_or_fails(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    filesystem = Filesystem(LinuxPlatform())
+    fd = filesystem.create(str(tmp_path / "file"))
+    filesystem.write_fully(fd, b"0123456789", 0)
+
+    def fail(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "preadv", fail)
+    if number == errno.EOPNOTSUPP:
+        assert filesystem.pread_cached(fd, 4, 3) == b"3456"
+        assert filesystem.is_cached(fd, 0, 10, thorough=False)
+    else:
+        with pytest.raises(OSError, match="error"):
+            filesystem.pread_cached(fd, 4, 3)
+        with pytest.raises(OSError, match="error"):
+            filesystem.is_cached(fd, 0, 10, thorough=False)
+    filesystem.close(fd)
