@@ -14,6 +14,7 @@ from storage.log_directory_error import LogDirectoryError
 from storage.log_manager import LogManager, is_disk_full
 
 from .clock import Clock
+from .cold_reads import ColdReads
 from .config import Config, StartupError
 from .config_follower import ConfigFollower
 from .config_types import ConfigSource
@@ -22,8 +23,9 @@ from .coordinators.groups import GroupCoordinator
 from .data_directory import DataDirectory
 from .delayed import DelayedRequests
 from .fetch_sessions import FetchSessionCache
+from .gateways import Gateways
 from .housekeeping import Housekeeping
-from .listeners import advertised_listeners_of, listeners_of
+from .listeners import advertised_listeners_of, describe_advertised, gateway_host_of, listeners_of
 from .metadata.image import MetadataImage, difference
 from .metadata.publisher import ImagePublisher
 from .metadata.registration import check_owner, register_broker
@@ -84,6 +86,7 @@ class Broker:
         self.filesystem = filesystem
         self.authorizer = authorizer or AllowAll()
         self.node_id = config.node_id
+        self.cold_reads = ColdReads()
         self.delayed = DelayedRequests(clock)
         self.fetch_sessions = FetchSessionCache(config.int("max.incremental.fetch.session.cache.slots"), clock)
         self.failed = False
@@ -94,6 +97,8 @@ class Broker:
         self._remove_sooner: Callable[[], None] = lambda: None
         self._config_follower = ConfigFollower(config, self._on_config_change)
         self._advertised = advertised_listeners_of(config)
+        self._gateway_host = gateway_host_of(config)
+        self._gateways = Gateways(clock)
         self._running: set[asyncio.Task[Any]] = set()
         self._on_failure: Callable[[], None] = lambda: None
 
@@ -129,6 +134,8 @@ class Broker:
             await self.stop()
             raise
         self.images.subscribe(self.server)
+        idle_connections = self.server.idle_connections
+        self._housekeeping.every(idle_connections.interval_ms, "idle-connections", idle_connections.sweep)
         self.groups.start()
         if self.logs.moves.moves:
             self.log_mover.resume()
@@ -158,7 +165,8 @@ class Broker:
     async def _open_logs(self) -> None:
         """Make the partitions that the metadata knows; raises LogDirectoryError or StoreError."""
         await check_owner(self.metadata, self.node_id)
-        self.cluster_id = await register_broker(self.metadata, self.node_id, self.config.optional_str("broker.rack"))
+        rack, cluster_id = map(self.config.optional_str, ("broker.rack", "ottla.cluster.id"))
+        self.cluster_id = await register_broker(self.metadata, self.node_id, rack, cluster_id)
         self.images = ImagePublisher(self.metadata)
         image = await self.images.load()
         self._config_follower.apply(image)
@@ -272,6 +280,7 @@ class Broker:
         # Before the logs are closed: it may be having some made, in a thread.
         await self.writer.close()
         await self.images.close()
+        await self.cold_reads.close()
         await asyncio.to_thread(self.logs.close)
         await self.metadata.close()
 
@@ -318,7 +327,23 @@ class Broker:
         if advertised is None:
             return None
         host, port = connection.local_address
-        return advertised.host or host, advertised.port or port
+        return advertised.host or self._gateway_host_for(connection) or host, advertised.port or port
+
+    def advertisements(self) -> list[str]:
+        """Return for each listener what its clients are told, as sentences for people."""
+        return [
+            describe_advertised(
+                listener._replace(port=port),
+                self._advertised.get(listener.name),
+                self._gateway_host if listener.is_on_every_address else None,
+            )
+            for listener, (_, port) in zip(listeners_of(self.config), self.server.endpoints(), strict=True)
+        ]
+
+    def _gateway_host_for(self, connection: Connection) -> str | None:
+        if self._gateway_host and connection.listener.is_on_every_address and connection.peer_host in self._gateways:
+            return self._gateway_host
+        return None
 
     # --- log directories ---------------------------------------------------------------------------------------
 

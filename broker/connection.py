@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING, Any
 from protocol.codec import Part
 from protocol.errors import MalformedFrame
 from protocol.header import decode_request_header, framed_response_header
+from storage.cold_read import ColdRead
 
 from .context import RequestContext
 from .frame_buffers import SCRATCH_BYTES
 from .outbox import Outbox, SpanCutShort
-from .registry import API_VERSIONS_KEY, Route
-from .turns import BUDGET_MS
+from .registry import API_VERSIONS_KEY, Repeated, Route
+from .spinning import SMALL_BYTES
+from .turns import SLICE_MS
 
 if TYPE_CHECKING:
     from .listeners import Listener
@@ -38,18 +40,22 @@ _KEY_VERSION_AND_CORRELATION = struct.Struct(">hhi")
 # A frame with more than this still to come is received into a buffer of its own; less is cheaper to copy once.
 _REMAINDER_BYTES_MAX = SCRATCH_BYTES // 4
 # Replies of one read event leave together, but a buffer full of small requests may ask for gigabytes: once the replies
-# have so many bytes, or have taken BUDGET_MS, the rest waits until others have had their turn, and this client has
-# taken what it asked for.
+# have so many bytes, or have taken a slice of time, the rest waits until others have had their turn, and this client
+# has taken what it asked for.
 _REPLY_BYTES_PER_TURN = 64 * 1024
+_STRANGERS_MAX = 64
 
 
 class _PendingReply:
-    """A reply in the queue: outstanding, or done and waiting for the ones before it."""
+    """A reply in the queue: outstanding, or done and waiting for the ones before it.
+
+    The route is there for what is outstanding.
+    """
 
     __slots__ = ("correlation_id", "parts", "reply", "route")
 
     def __init__(
-        self, route: Route, correlation_id: int, reply: asyncio.Future[Any] | None, parts: list[Part] | None
+        self, route: Route | None, correlation_id: int, reply: asyncio.Future[Any] | None, parts: list[Part] | None
     ) -> None:
         self.route = route
         self.correlation_id = correlation_id
@@ -59,6 +65,41 @@ class _PendingReply:
 
 class Connection:
     """The state of one accepted socket; all its methods run on the loop's thread."""
+
+    # Thousands may be idle, and more attributes than Python lets the dictionaries of a class share cost each 1.5 KB.
+    __slots__ = (
+        "_finishing",
+        "_granted_bytes",
+        "_handling",
+        "_has_backlog",
+        "_large_frame",
+        "_large_frame_end",
+        "_large_frame_filled",
+        "_outbox",
+        "_pauses",
+        "_pending",
+        "_reading",
+        "_remainder",
+        "_repeated",
+        "_reply_bytes",
+        "_server",
+        "_socket",
+        "_strangers",
+        "_strangers_max",
+        "_warming",
+        "_writing",
+        "active",
+        "closed",
+        "deferred",
+        "idle_since_ms",
+        "listener",
+        "local_address",
+        "patient",
+        "peer_host",
+        "peer_port",
+        "principal",
+        "spent_ms",
+    )
 
     def __init__(
         self,
@@ -75,15 +116,27 @@ class Connection:
         self.principal = "User:ANONYMOUS"
         self.closed = False
         self.deferred = False
+        self.spent_ms = 0.0
+        self.patient = True
+        self.active = True
+        """Whether the peer has sent or taken anything since the last sweep over idle connections."""
+        self.idle_since_ms = 0.0
         self._server = server
         self._socket = sock
-        self._outbox = Outbox(sock, server.msg_more)
+        self._outbox = Outbox(sock, server.msg_more, server.broker.clock)
         self._pending: deque[_PendingReply] = deque()
         self._pauses: Counter[str] = Counter()
         self._reading = True
         self._writing = False
+        self._warming = False
+        """Whether a thread reads from the disk what is to be sent next."""
         self._handling = False
         self._finishing = False
+        self._repeated: Repeated | None = None
+        """What answers requests that begin as an earlier one did."""
+        self._strangers = 0
+        """How many requests in a row it has not answered."""
+        self._strangers_max = 0
         self._reply_bytes = 0
         """How much was encoded since the replies were last sent."""
         self._remainder = b""
@@ -93,6 +146,8 @@ class Connection:
         self._large_frame: memoryview | None = None
         self._large_frame_filled = 0
         self._large_frame_end = 0
+        self._granted_bytes = 0
+        """The size of the request whose beginning has arrived, once the server has granted memory for it."""
         server.loop.add_reader(sock, self._on_readable)
 
     # --- pausing -----------------------------------------------------------------------------------------------
@@ -109,8 +164,11 @@ class Connection:
         del self._pauses[reason]
         if self._pauses or self.closed:
             return
-        if self._has_backlog and not self._handling:
-            self._server.loop.call_soon(self._handle_backlog)
+        if self._has_backlog and not self._handling and not self.deferred:
+            self._server.turns.defer(self, 0.0)
+        self._watch()
+
+    def _watch(self) -> None:
         if not self._reading and not self._finishing:
             self._reading = True
             self._server.loop.add_reader(self._socket, self._on_readable)
@@ -128,8 +186,28 @@ class Connection:
     # --- receiving ---------------------------------------------------------------------------------------------
 
     def _on_readable(self) -> None:
-        if self._server.is_crowded:
-            self._server.turns.read(self)
+        server = self._server
+        if not server.is_crowded:
+            server.spin.before_read()
+            self.read()
+        elif self.deferred:
+            self._stop_reading()  # or each turn would be told of all that wait for theirs
+        elif server.turns.admits(self):
+            self.read()
+
+    def take_turn(self) -> None:
+        """Go on after others have had theirs: with what is unsent, the requests that are there, or what is received."""
+        self._pauses.pop("turn", None)
+        if self.closed:
+            return
+        if self._writing:
+            self._write()
+            return
+        if self._pauses:
+            return
+        self._watch()
+        if self._has_backlog:
+            self._handle_backlog()
         else:
             self.read()
 
@@ -141,6 +219,10 @@ class Connection:
             # Only now: most connections that wait for a reply send nothing meanwhile, and epoll_ctl has its price.
             self._stop_reading()
             return
+        if self._server.request_memory.is_used_up and not self._granted_bytes:
+            self._server.request_memory.wait(self)
+            return
+        self.active = True
         if self._has_backlog:
             self._handle_backlog()
             return
@@ -160,6 +242,8 @@ class Connection:
                     self.finish()
                 else:
                     self._handle_scratch(start + received)
+                    if received <= SMALL_BYTES and not self._server.is_crowded:
+                        self._server.spin.after_small()
         except BlockingIOError:
             return
         except OSError as error:
@@ -181,16 +265,21 @@ class Connection:
         self._large_frame = None
         self._handle_frames(buffer, self._large_frame_end)
         self._server.buffers.give_back(buffer)
+        self._give_back_grant()
 
     def _handle_scratch(self, end: int) -> None:
         """Handle the whole frames of the scratch buffer and keep what is behind them."""
         scratch = self._server.buffers.scratch
         position = self._handle_frames(scratch, end)
+        if position and self._granted_bytes:
+            self._give_back_grant()
         if position == end or self.closed:
             return
-        if end - position >= 4:
+        if end - position >= 4 and not self._pauses:
             frame_end = 4 + _LENGTH.unpack_from(scratch, position)[0]
             missing = frame_end - (end - position)
+            if not self._granted_bytes:
+                self._ask_for_grant(frame_end)
             if not self._pauses and (frame_end > SCRATCH_BYTES or missing > _REMAINDER_BYTES_MAX):
                 buffer = self._server.buffers.take(frame_end)
                 buffer[: end - position] = scratch[position:end]
@@ -201,9 +290,22 @@ class Connection:
         self._remainder = bytes(scratch[position:end])
         self._has_backlog = bool(self._pauses)
 
+    def _ask_for_grant(self, size_bytes: int) -> None:
+        """Have memory granted for a request that has begun to arrive, or wait for it."""
+        memory = self._server.request_memory
+        if memory.grant(size_bytes):
+            self._granted_bytes = size_bytes
+        else:
+            memory.wait(self)
+
+    def _give_back_grant(self) -> None:
+        granted_bytes, self._granted_bytes = self._granted_bytes, 0
+        self._server.request_memory.give_back(granted_bytes)
+
     def _handle_frames(self, buffer: memoryview, end: int) -> int:
         """Handle the whole frames of `buffer[:end]`, send their replies together, and return where they ended."""
         position = 0
+        slice_ms = self._server.turns.slice_ms
         turn_end_ms = 0.0
         self._handling = True
         try:
@@ -222,10 +324,10 @@ class Connection:
                     break
                 if position < end:
                     now_ms = self._server.broker.clock.monotonic_ms()
-                    turn_end_ms = turn_end_ms or now_ms + BUDGET_MS
+                    turn_end_ms = turn_end_ms or now_ms + slice_ms
                     if self._reply_bytes > _REPLY_BYTES_PER_TURN or now_ms >= turn_end_ms:
                         self.pause("turn")
-                        self._server.loop.call_soon(self.resume, "turn")
+                        self._server.turns.defer(self, now_ms - turn_end_ms + slice_ms)
         except MalformedFrame as error:
             self._server.bad_clients.warning(
                 "Closing the connection of %s:%d: %s.", self.peer_host, self.peer_port, error
@@ -243,6 +345,13 @@ class Connection:
     # --- requests and replies ----------------------------------------------------------------------------------
 
     def _handle_request(self, frame: memoryview) -> None:
+        repeated = self._repeated
+        if repeated is not None:
+            answer = repeated.answer(frame)
+            if answer is not None:
+                self._strangers = 0
+                self._queue_encoded(answer)
+                return
         if len(frame) < _KEY_VERSION_AND_CORRELATION.size:
             raise MalformedFrame(f"a request of {len(frame)} bytes has no header")
         api_key, version = _KEY_AND_VERSION.unpack_from(frame)
@@ -252,10 +361,18 @@ class Connection:
                 raise MalformedFrame(f"API key {api_key} in version {version} is not served")
             self._refuse_api_versions(_KEY_VERSION_AND_CORRELATION.unpack_from(frame)[2])
             return
+        self.patient = route.api.patient
         header = decode_request_header(frame, route.flexible_request)
         request, _ = route.decode(frame, header.body_position)
         context = RequestContext(self._server.broker, self, api_key, version, header.client_id, len(frame))
         reply = route.handle(context, request)
+        if route.repeated is not None:
+            self._strangers += 1
+            if self._strangers > self._strangers_max:
+                # A producer that takes turns between topics would have it made in vain each time.
+                self._strangers_max = min(2 * self._strangers, _STRANGERS_MAX)
+                self._strangers = 0
+                self._repeated = route.repeated.after(context, frame, header.body_position, request)
         if reply is None or self.closed:
             return
         if isinstance(reply, asyncio.Future):
@@ -282,6 +399,16 @@ class Connection:
         else:
             self._outbox.extend(parts)
 
+    def _queue_encoded(self, answer: bytes) -> None:
+        """Queue the framed answer of a short way, nothing if it is empty."""
+        if not answer or self.closed:
+            return
+        self._reply_bytes += len(answer)
+        if self._pending:
+            self._pending.append(_PendingReply(None, 0, None, [answer]))
+        else:
+            self._outbox.append(answer)
+
     def _encode(self, route: Route, correlation_id: int, reply: Any) -> list[Part]:
         parts: list[Part] = [b""]
         route.encode(reply, parts)
@@ -294,6 +421,7 @@ class Connection:
         """Queue the replies that are now first in line."""
         if self.closed:
             return
+        self.active = True
         pending = self._pending
         try:
             while pending:
@@ -302,6 +430,7 @@ class Connection:
                     break
                 pending.popleft()
                 if first.reply is not None:
+                    assert first.route is not None
                     first.parts = self._encode(first.route, first.correlation_id, first.reply.result())
                     if not first.route.api.pipelined:
                         self.resume("reply")
@@ -320,27 +449,63 @@ class Connection:
     def _send(self) -> None:
         """Send what can be sent; while something is left, read no further requests."""
         self._reply_bytes = 0
-        if not self._outbox:
+        if self._warming:
             return
         try:
             all_sent = self._outbox.send()
         except (OSError, SpanCutShort) as error:
             self.close(str(error))
             return
-        if not all_sent and not self._writing:
+        if all_sent:
+            return
+        cold = self._outbox.cold
+        if cold is not None:
+            self._warm(cold)
+        elif not self._writing:
             self.pause("unsent")
             self._server.loop.add_writer(self._socket, self._on_writable)
             self._writing = True
 
+    def _warm(self, cold: ColdRead) -> None:
+        """Have a thread read what is to be sent next from the disk; until then it is as if the socket were full."""
+        self._warming = True
+        self.pause("disk")
+        self._stop_writing()
+        self._server.broker.cold_reads.read_in((cold,), self._on_warmed)
+
+    def _on_warmed(self, error: OSError | None) -> None:
+        self._warming = False
+        if self.closed:
+            return
+        if error is not None:
+            self.close(str(error))
+            return
+        self._outbox.warmed()
+        self._send()
+        self.resume("disk")
+        if self._finishing:
+            self.finish()
+
     def _on_writable(self) -> None:
+        if not self._server.is_crowded:
+            self._write()
+        elif not self.deferred:
+            self._server.turns.defer(self, SLICE_MS)  # what does not fit into the socket is a lot
+
+    def _write(self) -> None:
+        self.active = True
         self._send()
         if self._outbox or self.closed:
             return
-        self._server.loop.remove_writer(self._socket)
-        self._writing = False
-        self.resume("unsent")
+        self._stop_writing()
         if self._finishing:
             self.finish()
+
+    def _stop_writing(self) -> None:
+        if self._writing:
+            self._writing = False
+            self._server.loop.remove_writer(self._socket)
+            self.resume("unsent")
 
     # --- the end -----------------------------------------------------------------------------------------------
 
@@ -361,16 +526,19 @@ class Connection:
         self._stop_reading()
         if self._writing:
             self._server.loop.remove_writer(self._socket)
-        else:
+        elif not self._warming:
             with contextlib.suppress(OSError, SpanCutShort):
                 self._outbox.send()
         for pending in self._pending:
             self._abandon(pending)
         self._pending.clear()
         self._outbox.drop()
+        self._repeated = None  # it knows this connection: a cycle, which would stay for long
         if self._large_frame is not None:
             self._server.buffers.give_back(self._large_frame)
             self._large_frame = None
+        if self._granted_bytes:
+            self._give_back_grant()
         self._socket.close()
         self._server.forget(self)
 
@@ -379,5 +547,6 @@ class Connection:
         if pending.reply is not None:
             if pending.reply.cancel() or pending.reply.cancelled() or pending.reply.exception() is not None:
                 return
+            assert pending.route is not None
             pending.parts = self._encode(pending.route, pending.correlation_id, pending.reply.result())
         self._outbox.extend(pending.parts or ())

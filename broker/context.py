@@ -49,7 +49,10 @@ class RequestContext:
 
     def authorize(self, operation: AclOperation, resource_type: ResourceType, name: str) -> bool:
         """Tell whether the client may do `operation` on the resource."""
-        return self.broker.authorizer.authorize(self.principal, self.client_host, operation, resource_type, name)
+        connection = self.connection
+        return self.broker.authorizer.authorize(
+            connection.principal, connection.peer_host, operation, resource_type, name
+        )
 
     def authorized_operations(self, resource_type: ResourceType, name: str) -> int:
         """Return the bit set of operations that the client may do on the resource (KIP-430)."""

@@ -6,7 +6,8 @@ see `broker.partition`). Here are its deadline and its one completion:
 - Deadlines of the same millisecond share a bucket and all buckets share one timer. A long poll that is answered
   early, as most are, then costs a dict's insert and delete instead of a timer of the loop.
 - A waiter that is woken completes at the end of the loop's turn: a produce request to ten partitions wakes a fetch
-  ten times and has it read once, and the producer's own reply is not held up by the reading.
+  ten times and has it read once, and the producer's own reply is not held up by the reading. Where many wait for the
+  same, some complete in each of the turns after that, so that nobody else waits for all of them.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ import asyncio
 import heapq
 import math
 from abc import ABC, abstractmethod
+from collections import deque
 
 from .clock import Clock
+from .turns import BUDGET_MS
 
 # A client may ask for long polls of weeks and have each answered at once: what is left of them is swept.
 _STALE_DEADLINES_MAX = 1024
@@ -48,7 +51,8 @@ class DelayedRequests:
         """A heap of the keys of `_buckets`, and of some whose bucket became empty and is gone."""
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due_ms = 0
-        self._woken: list[Waiter] = []
+        self._woken: deque[Waiter] = deque()
+        self._completing = False
 
     def __len__(self) -> int:
         return sum(map(len, self._buckets.values()))
@@ -69,7 +73,7 @@ class DelayedRequests:
 
     def wake(self, waiter: Waiter) -> None:
         """Complete the waiter at the end of this turn of the loop, if it still waits then."""
-        if not self._woken:
+        if not self._woken and not self._completing:
             asyncio.get_running_loop().call_soon(self._complete_woken)
         self._woken.append(waiter)
 
@@ -102,10 +106,17 @@ class DelayedRequests:
                 waiter.complete()
 
     def _complete_woken(self) -> None:
-        woken, self._woken = self._woken, []
-        for waiter in woken:
+        self._completing = True
+        end_ms = self._clock.monotonic_ms() + BUDGET_MS
+        for _ in range(len(self._woken)):
+            waiter = self._woken.popleft()
             if self.cancel(waiter):
                 waiter.complete()
+            if self._woken and self._clock.monotonic_ms() >= end_ms:
+                break
+        self._completing = False
+        if self._woken:
+            asyncio.get_running_loop().call_soon(self._complete_woken)
 
     def _arm_for_next(self) -> None:
         """Set the timer for the earliest deadline that still has a waiter."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from protocol.errors import ErrorCode, KafkaError
+from storage.cold_read import ATTEMPTS_MAX, ColdRead
 from storage.file_span import FileSpan
 from storage.leader_epochs import EpochEnd
 
@@ -46,6 +47,8 @@ class Reading(NamedTuple):
     size_bytes: int
     final: bool
     """Whether waiting for more would be of no use to the client."""
+    cold: list[ColdRead]
+    """What has to come from the disk before it is known where records are: then the rest is void."""
 
     def release(self) -> None:
         for row in self.rows:
@@ -64,7 +67,16 @@ def _is_told(wanted: FetchedPartition, partition: Partition) -> bool:
 class FetchReader:
     """What one request may read of its partitions, and how much."""
 
-    __slots__ = ("_allowed", "_ctx", "_max_bytes", "committed", "context", "replica_id")
+    __slots__ = (
+        "_allowed",
+        "_attempts_left",
+        "_cached_only",
+        "_ctx",
+        "_max_bytes",
+        "committed",
+        "context",
+        "replica_id",
+    )
 
     def __init__(
         self, ctx: RequestContext, context: FetchContext, *, committed: bool, max_bytes: int, replica_id: int
@@ -77,11 +89,19 @@ class FetchReader:
         self.replica_id = replica_id
         """Negative for a consumer."""
         self._allowed: dict[str, bool] = {}
+        self._cached_only = True
+        self._attempts_left = ATTEMPTS_MAX
+
+    def warmed(self, error: OSError | None) -> None:
+        """Note that what was cold has been read in before the next `read`; where it cannot be, that meets the error."""
+        self._attempts_left -= 1
+        if error is not None or not self._attempts_left:
+            self._cached_only = False
 
     def read(self) -> Reading:
         """Read the partitions in the session's order, leaving out those of which there is nothing new to tell."""
         rows: list[Row] = []
-        reading = Reading(rows, 0, True)
+        reading = Reading(rows, 0, True, [])
         try:
             return self._read_into(rows)
         except BaseException:
@@ -95,6 +115,7 @@ class FetchReader:
         size_bytes = 0
         may_wait = False
         failed = False
+        cold: list[ColdRead] = []
         for wanted in self.context.partitions.values():
             partition = wanted.partition
             if partition is None or not partition.hosted:
@@ -126,6 +147,9 @@ class FetchReader:
                 failed = True
                 rows.append(Row(wanted, partition, None, error.code, None))
                 continue
+            except ColdRead as read:
+                cold.append(read)
+                continue
             if incremental and row.span is None and row.diverging is None and _is_told(wanted, partition):
                 continue
             rows.append(row)
@@ -134,7 +158,7 @@ class FetchReader:
                 left_bytes = max(0, left_bytes - len(row.span))
             elif row.diverging is not None:
                 failed = True
-        return Reading(rows, size_bytes, failed or not may_wait)
+        return Reading(rows, size_bytes, failed or not may_wait, cold)
 
     def _read_partition(
         self, wanted: FetchedPartition, partition: Partition, left_bytes: int, min_one_message: bool
@@ -155,13 +179,22 @@ class FetchReader:
             min(wanted.max_bytes, left_bytes),
             committed=self.committed,
             min_one_message=min_one_message,
+            cached_only=self._cached_only,
         )
         return Row(wanted, partition, span, None, None)
 
     def available_bytes(self, reading: Reading) -> int:
-        """Return what `min_bytes` is measured against: what the limits cut off at the end of a batch is there, too."""
+        """Return what `min_bytes` is measured against: what the limits cut off at the end of a batch is there, too.
+
+        Raises KafkaError, and ColdRead for what has left the memory again.
+        """
         return sum(
-            row.partition.available_bytes(row.wanted.fetch_offset, row.wanted.max_bytes, committed=self.committed)
+            row.partition.available_bytes(
+                row.wanted.fetch_offset,
+                row.wanted.max_bytes,
+                committed=self.committed,
+                cached_only=self._cached_only,
+            )
             for row in reading.rows
             if row.partition is not None and row.wanted.fetch_offset != row.partition.high_watermark
         )

@@ -1,8 +1,9 @@
 """Listeners: where a broker accepts connections, and what it tells clients to connect to.
 
 Written in properties as `NAME://HOST:PORT`; listener.security.protocol.map gives each name its security protocol. The
-rules are Kafka's, tried on 4.3, but for two: a port outside 0-65535 is refused at once, and a listener on every
-address needs no advertised one, since each client is told the address that it reached.
+rules are Kafka's, tried on 4.3, but for three: a port outside 0-65535 is refused at once, a listener on every address
+needs no advertised one, since each client is told the address that it reached, and listeners of controllers
+(controller.listener.names) are left out, since no client connects to them.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
 SECURITY_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 SERVED_PROTOCOLS = ("PLAINTEXT",)
 PORT_MAX = 65535
+EVERY_ADDRESS = ("", "0.0.0.0", "::")
 
+_HOST = r"[0-9A-Za-z\-%._:]*"
 # Kafka takes an IPv6 address without its brackets too; the last colon is the one before the port.
-_ENDPOINT = re.compile(r"(?P<name>[^:/]+)://\[?(?P<host>[0-9A-Za-z\-%._:]*)\]?:(?P<port>-?[0-9]{1,9})")
+_ENDPOINT = re.compile(rf"(?P<name>[^:/]+)://\[?(?P<host>{_HOST})\]?:(?P<port>-?[0-9]{{1,9}})")
 
 
 class Listener(NamedTuple):
@@ -33,9 +36,13 @@ class Listener(NamedTuple):
     host: str
     port: int
 
+    @property
+    def is_on_every_address(self) -> bool:
+        """Whether it accepts connections on all addresses of the machine."""
+        return self.host in EVERY_ADDRESS
+
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.name}://{host}:{self.port}"
+        return f"{self.name}://{_address(self.host, self.port)}"
 
 
 def listeners_of(config: Config) -> list[Listener]:
@@ -44,9 +51,7 @@ def listeners_of(config: Config) -> list[Listener]:
     Raises:
         StartupError: one cannot be parsed, has no known security protocol or one that is not served, or two clash.
     """
-    protocols = _protocol_map(config.str("listener.security.protocol.map"))
-    listeners = [_parse("listeners", text, protocols) for text in config.list("listeners")]
-    _check_names("listeners", listeners)
+    listeners = _parse_all("listeners", config)
     _check_ports(listeners)
     for listener in listeners:
         if listener.protocol not in SERVED_PROTOCOLS:
@@ -70,21 +75,70 @@ def advertised_listeners_of(config: Config) -> dict[str, Listener]:
     listeners = listeners_of(config)
     if config.value("advertised.listeners") is None:
         return {listener.name: listener._replace(host="", port=0) for listener in listeners}
-    protocols = _protocol_map(config.str("listener.security.protocol.map"))
-    advertised = [_parse("advertised.listeners", text, protocols) for text in config.list("advertised.listeners")]
-    _check_names("advertised.listeners", advertised)
+    advertised = _parse_all("advertised.listeners", config)
     names = [listener.name for listener in listeners]
     for endpoint in advertised:
         if endpoint.name not in names:
             raise StartupError(
-                f"advertised.listeners has {endpoint.name}, which is none of the listeners: {', '.join(names)}."
+                f"advertised.listeners has {endpoint.name}, which is none of the listeners: {', '.join(names)}; "
+                f"add {endpoint.name}://:{endpoint.port} to listeners."
             )
         if endpoint.host in ("0.0.0.0", "::"):
             raise StartupError(
                 f"advertised.listeners cannot use {endpoint.host}, to which no client can connect; "
-                "give an address or a name of this machine."
+                "give an address or a name of this machine, or none, as in PLAINTEXT://:9092, for the one that each "
+                "client has reached."
             )
     return {endpoint.name: endpoint for endpoint in advertised}
+
+
+def gateway_host_of(config: Config) -> str | None:
+    """Return the host that clients are told which come from the default gateway, None if they are told as all others.
+
+    Raises StartupError for what is no host to which a client can connect.
+    """
+    host = config.optional_str("ottla.gateway.advertised.host")
+    if not host:
+        return None
+    if not re.fullmatch(_HOST, host) or host.count(":") == 1 or host in EVERY_ADDRESS:
+        raise StartupError(
+            f"ottla.gateway.advertised.host is {host!r}, to which no client can connect; give a name or an address, "
+            "without a port and without brackets."
+        )
+    return host
+
+
+def describe_advertised(listener: Listener, endpoint: Listener | None, gateway_host: str | None) -> str:
+    """Return what clients are told to connect to that have reached a listener, whose port is the bound one."""
+    if endpoint is None:
+        return f"Clients of {listener} are told of no broker, as advertised.listeners lacks it."
+    port = endpoint.port or listener.port
+    if endpoint.host:
+        return f"Clients of {listener} are told to connect to {_address(endpoint.host, port)}."
+    told = f"Clients of {listener} are told to connect to the address that they have reached, port {port}"
+    if gateway_host is None:
+        return f"{told}."
+    address = _address(gateway_host, port)
+    return f"{told}; those that come from the default gateway, as of a container's host, to {address}."
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _parse_all(property_name: str, config: Config) -> list[Listener]:
+    """Return the endpoints of a property but for those of controllers; raises StartupError."""
+    protocols = _protocol_map(config.str("listener.security.protocol.map"))
+    of_controllers = {name.upper() for name in config.list("controller.listener.names")}
+    listeners = [
+        _parse(property_name, text, protocols)
+        for text in config.list(property_name)
+        if text.partition("://")[0].strip().upper() not in of_controllers
+    ]
+    if not listeners:
+        raise StartupError(f"{property_name} has none but those of controller.listener.names; add one for clients.")
+    _check_names(property_name, listeners)
+    return listeners
 
 
 def _protocol_map(text: str) -> dict[str, str]:
@@ -109,11 +163,15 @@ def _parse(property_name: str, text: str, protocols: Mapping[str, str]) -> Liste
     match = _ENDPOINT.fullmatch(text)
     if match is None:
         raise StartupError(
-            f"{property_name} has {text!r}, which is not NAME://HOST:PORT (an IPv6 address stands in brackets)."
+            f"{property_name} has {text!r}, which is not NAME://HOST:PORT, as PLAINTEXT://localhost:9092 is (an IPv6 "
+            "address stands in brackets)."
         )
     name = match["name"].strip().upper()
     if name not in protocols:
-        raise StartupError(f"The listener {name} has no security protocol in listener.security.protocol.map.")
+        raise StartupError(
+            f"The listener {name} has no security protocol in listener.security.protocol.map; "
+            f"add {name}:PLAINTEXT to it."
+        )
     port = int(match["port"])
     if not 0 <= port <= PORT_MAX:
         raise StartupError(f"{property_name} has the port {port}, which is not between 0 and {PORT_MAX}.")

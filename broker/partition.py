@@ -217,11 +217,14 @@ class Partition:
 
     # --- reading -----------------------------------------------------------------------------------------------
 
-    def read(self, offset: int, max_bytes: int, *, committed: bool, min_one_message: bool) -> FileSpan | None:
+    def read(
+        self, offset: int, max_bytes: int, *, committed: bool, min_one_message: bool, cached_only: bool = False
+    ) -> FileSpan | None:
         """Return the whole batches from `offset` that fit into `max_bytes`, or None where there is nothing to read.
 
         `committed`: only below the last stable offset, not the high watermark. The first batch is returned whatever
-        its size if `min_one_message`. Raises KafkaError OFFSET_OUT_OF_RANGE or KAFKA_STORAGE_ERROR.
+        its size if `min_one_message`. Raises KafkaError OFFSET_OUT_OF_RANGE or KAFKA_STORAGE_ERROR, and with
+        `cached_only` ColdRead where it takes the disk to tell where they are.
         """
         max_offset = self.last_stable_offset if committed else self.high_watermark
         log = self.log
@@ -230,18 +233,21 @@ class Partition:
         ):
             return None
         try:
-            return log.read(offset, max_bytes, max_offset=max_offset, min_one_message=min_one_message)
+            return log.read(
+                offset, max_bytes, max_offset=max_offset, min_one_message=min_one_message, cached_only=cached_only
+            )
         except OSError as error:
             raise self.storage_error(error) from error
 
-    def available_bytes(self, offset: int, max_bytes: int, *, committed: bool) -> int:
+    def available_bytes(self, offset: int, max_bytes: int, *, committed: bool, cached_only: bool = False) -> int:
         """Return how many bytes there are from the batch of `offset` on, at most `max_bytes`; older segments count so.
 
-        Unlike `read` it counts a last batch that does not fit: there is no use in waiting for more behind it.
+        Unlike `read`, whose errors it raises, it counts a last batch that does not fit: there is no use in waiting for
+        more behind it.
         """
         if offset < self.log.segments[-1].base_offset:
             return max_bytes
-        span = self.read(offset, _ALL_BYTES, committed=committed, min_one_message=True)
+        span = self.read(offset, _ALL_BYTES, committed=committed, min_one_message=True, cached_only=cached_only)
         if span is None:
             return 0
         size_bytes = len(span)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from protocol.codec import Part, decoder, encoder
 
@@ -32,6 +32,13 @@ class Api(NamedTuple):
 
     All others mute their connection until they are answered, as Kafka does, so that a client sees its own writes.
     """
+    has_short_way: bool = False
+    """Whether requests that begin as others on their connection did are answered on a way of their own.
+
+    It is the class `Repeated<name>` of handlers/repeated_<name>.
+    """
+    patient: bool = False
+    """Whether a client that asks for this can wait while others are served: members of a group have seconds."""
 
     @property
     def module(self) -> str:
@@ -39,27 +46,37 @@ class Api(NamedTuple):
         return re.sub(r"(?<!^)(?=[A-Z])", "_", self.name).lower()
 
 
-def _api(key: int, name: str, versions: str, *, advertised_min: int | None = None, pipelined: bool = False) -> Api:
+def _api(
+    key: int,
+    name: str,
+    versions: str,
+    *,
+    advertised_min: int | None = None,
+    pipelined: bool = False,
+    has_short_way: bool = False,
+    patient: bool = False,
+) -> Api:
     low, _, high = versions.partition("-")
     lowest = int(low)
-    return Api(key, name, lowest, int(high or low), lowest if advertised_min is None else advertised_min, pipelined)
+    advertised = lowest if advertised_min is None else advertised_min
+    return Api(key, name, lowest, int(high or low), advertised, pipelined, has_short_way, patient)
 
 
 API_VERSIONS_KEY = 18
 
 APIS: tuple[Api, ...] = (
     # librdkafka 1.x compresses only for brokers that advertise Produce v0; versions 0-2 are refused all the same.
-    _api(0, "Produce", "3-13", advertised_min=0, pipelined=True),
+    _api(0, "Produce", "3-13", advertised_min=0, pipelined=True, has_short_way=True),
     _api(1, "Fetch", "4-18"),
     _api(2, "ListOffsets", "1-11"),
     _api(3, "Metadata", "0-13"),
     _api(8, "OffsetCommit", "2-10"),
     _api(9, "OffsetFetch", "1-10"),
     _api(10, "FindCoordinator", "0-6"),
-    _api(11, "JoinGroup", "0-9"),
-    _api(12, "Heartbeat", "0-4"),
-    _api(13, "LeaveGroup", "0-5"),
-    _api(14, "SyncGroup", "0-5"),
+    _api(11, "JoinGroup", "0-9", patient=True),
+    _api(12, "Heartbeat", "0-4", patient=True),
+    _api(13, "LeaveGroup", "0-5", patient=True),
+    _api(14, "SyncGroup", "0-5", patient=True),
     _api(15, "DescribeGroups", "0-6"),
     _api(16, "ListGroups", "0-5"),
     _api(API_VERSIONS_KEY, "ApiVersions", "0-4"),
@@ -97,10 +114,24 @@ APIS: tuple[Api, ...] = (
 Handler = Callable[["RequestContext", Any], Any]
 
 
+class Repeated(Protocol):
+    """Requests of one connection that begin with the same bytes."""
+
+    @classmethod
+    def after(cls, ctx: RequestContext, frame: memoryview, body_position: int, request: Any) -> Repeated | None:
+        """Return what answers requests that begin as this one, None if it is of a kind that has no short way."""
+
+    def answer(self, frame: memoryview) -> bytes | None:
+        """Handle a request that begins so, and return the framed answer, empty if there is to be none.
+
+        None for every other request: to that nothing has happened.
+        """
+
+
 class Route:
     """All that serves one version of one API."""
 
-    __slots__ = ("api", "decode", "encode", "flexible_request", "flexible_response", "handle", "version")
+    __slots__ = ("api", "decode", "encode", "flexible_request", "flexible_response", "handle", "repeated", "version")
 
     def __init__(self, api: Api, version: int) -> None:
         messages = importlib.import_module(f"protocol.messages.{api.module}")
@@ -114,6 +145,11 @@ class Route:
         self.decode: Callable[[memoryview, int], tuple[Any, int]] = decoder(request_class, version)
         self.encode: Callable[[Any, list[Part]], None] = encoder(response_class, version)
         self.handle: Handler = handlers.handle
+        self.repeated: type[Repeated] | None = None
+        """What answers requests that begin as one of these did, if there is a short way to their answers."""
+        if api.has_short_way:
+            module = importlib.import_module(f".handlers.repeated_{api.module}", __package__)
+            self.repeated = getattr(module, f"Repeated{api.name}")
 
 
 class Router:

@@ -13,15 +13,21 @@ from typing import TYPE_CHECKING
 
 from storage.descriptors import DESCRIPTORS_MAX
 
-from .config import StartupError
+from .config import Config, StartupError
 from .connection import Connection
+from .connection_limits import OpenConnections, connection_limits_of, override_addresses
+from .coordinators.pace import Pace
 from .frame_buffers import FrameBuffers
+from .free_processors import free_processors
+from .idle_connections import IdleConnections
 from .listeners import Listener, listeners_of
 from .listening_sockets import Address, addresses_of, open_on
 from .metadata.image import ImageDelta, MetadataImage
 from .rate_limited_log import RateLimitedLog
 from .registry import Router
-from .turns import ReadTurns
+from .request_memory import RequestMemory
+from .spinning import Spin
+from .turns import Turns
 
 if TYPE_CHECKING:
     from .broker import Broker
@@ -29,8 +35,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# So many connections can be read from in one turn of the loop; with more of them turns are worth their price.
-_CROWD = 32
+# So many connections can be served in one turn of the loop; with more of them turns are worth their price.
+_CROWD = 16
 _ACCEPTS_PER_TURN = 64
 # With no descriptor left the socket stays readable; a pause keeps accept from spinning until some connection closes.
 _ACCEPT_PAUSE_SECONDS = 0.1
@@ -49,23 +55,32 @@ class Server:
         self.router = Router() if tap is None else tap.router()
         self._make_connection = Connection if tap is None else tap.connection
         self.buffers = FrameBuffers()
-        self.turns = ReadTurns(loop, broker.clock)
+        self.turns = Turns(loop, broker.clock)
+        self.spin = Spin(loop, broker.clock, allowed=free_processors() >= 2)
         self.request_bytes_max = broker.config.int("socket.request.max.bytes")
         self.msg_more = broker.filesystem.platform.msg_more
         self.connections_max = _connections_max()
         self.bad_clients = RateLimitedLog(logger, broker.clock)
+        self.request_memory = RequestMemory(loop, broker.config.int("queued.max.request.bytes"), self.bad_clients)
         self._listening: dict[Listener, list[socket.socket]] = {}
         self._moving = asyncio.Lock()
         self._moves: set[asyncio.Task[None]] = set()
         self._accepting = False
         self._connections: set[Connection] = set()
+        self._open_connections = OpenConnections(connection_limits_of(broker.config))
+        self._without_room: dict[socket.socket, Listener] = {}
+        """The listening sockets on which nobody is accepted until a connection closes."""
+        self.idle_connections = IdleConnections(
+            self._connections, broker.clock, broker.config.int("connections.max.idle.ms")
+        )
         self.is_crowded = False
-        """Whether connections are so many that one would notice it if all others were read from before."""
+        """Whether connections are so many that one would notice it if all others were served before."""
         self._all_closed: asyncio.Event = asyncio.Event()
 
     def listen(self, listeners: list[Listener]) -> None:
         """Bind every listener and accept connections; raises StartupError for an address that cannot be bound."""
         self._accepting = True
+        self._follow_overrides(*override_addresses(self._open_connections.limits.overrides))
         for listener in listeners:
             self._begin_accepting(listener, self._open(listener, _resolve(listener), listener.port))
 
@@ -93,14 +108,17 @@ class Server:
                 _close_all(self._open(listener, addresses, port))
 
     async def prepare(self, old: MetadataImage, new: MetadataImage, delta: ImageDelta) -> None:
-        """Begin to move to the listeners of the configuration, which may have changed at run time.
+        """Begin to follow the configuration, which may have changed at run time: its limits and its listeners.
 
         Nobody waits for that here: to look a host up may take long, and no image would be published meanwhile.
         """
         if new.broker_configs != old.broker_configs and self._accepting:
-            move = self.loop.create_task(self._follow_listeners(), name="move-listeners")
-            self._moves.add(move)
-            move.add_done_callback(self._moves.discard)
+            self._open_connections.limits = connection_limits_of(self._config)
+            self._accept_where_there_is_room()
+            for following in (self._follow_listeners(), self._follow_limits()):
+                move = self.loop.create_task(following, name="follow-configuration")
+                self._moves.add(move)
+                move.add_done_callback(self._moves.discard)
 
     async def listeners_settled(self) -> None:
         """Wait until connections are accepted where the published configuration says, as far as that can be."""
@@ -112,6 +130,30 @@ class Server:
             if not await self._move_listeners() and self.broker.withdraw_listeners():
                 logger.warning("[listeners] None of those set at run time can be bound: those of the file hold")
                 await self._move_listeners()
+
+    async def _follow_limits(self) -> None:
+        """Close what is beyond a limit that was lowered, and look up the hosts that have limits of their own."""
+        limits = self._open_connections.limits
+        if excess := max(self._open_connections.excess, 0):
+            logger.info("[connections] The %d that are idle longest are closed: max.connections is lower now", excess)
+            pace = Pace(self.broker.clock)
+            for connection in self.idle_connections.longest_idle_first()[:excess]:
+                if self._open_connections.excess <= 0:
+                    break
+                connection.close("max.connections is lower now")
+                await pace.keep()
+        found = await asyncio.to_thread(override_addresses, limits.overrides)
+        if limits is self._open_connections.limits:  # no later one has come meanwhile
+            self._follow_overrides(*found)
+
+    def _follow_overrides(self, by_address: dict[str, int], unknown: list[str]) -> None:
+        self._open_connections.follow(by_address)
+        if unknown:
+            logger.warning(
+                "[connections] max.connections.per.ip.overrides has hosts that are not known, and whose limits hold "
+                "for nobody: %s",
+                ", ".join(unknown),
+            )
 
     async def _move_listeners(self) -> bool:
         """Accept connections on the listeners of the configuration; returns False if none of them can be bound.
@@ -162,16 +204,16 @@ class Server:
 
     def _open(self, listener: Listener, addresses: list[Address], port: int) -> list[socket.socket]:
         """Return one listening socket for each address that the listener's host stands for; raises StartupError."""
-        try:
-            sockets = open_on(addresses, port, self._config.int("socket.listen.backlog.size"))
-        except OSError as error:
-            raise StartupError(_bind_failure(listener, error)) from error
-        if not sockets:
-            raise StartupError(f"The listener {listener} has no address on this machine; choose another host.")
-        return sockets
+        return _open(listener, addresses, port, self._config.int("socket.listen.backlog.size"))
 
     def _accept(self, listening: socket.socket, listener: Listener) -> None:
-        for _ in range(_ACCEPTS_PER_TURN):
+        for accepted in range(_ACCEPTS_PER_TURN):
+            if not self._open_connections.has_room(listener.name):
+                if not accepted:  # so that somebody waits
+                    self.bad_clients.warning("There are as many connections as max.connections allows; others wait.")
+                    self.loop.remove_reader(listening)
+                    self._without_room[listening] = listener
+                return
             try:
                 sock, address = listening.accept()
             except BlockingIOError:
@@ -192,6 +234,14 @@ class Server:
                 )
                 sock.close()
                 continue
+            if (limit := self._open_connections.limit_reached(address[0])) is not None:
+                self.bad_clients.warning(
+                    "Refusing the connection of %s, which has the %d that max.connections.per.ip allows.",
+                    address[0],
+                    limit,
+                )
+                sock.close()
+                continue
             try:
                 self._configure(sock)
                 local_address = sock.getsockname()[:2]
@@ -200,6 +250,7 @@ class Server:
                 sock.close()
                 continue
             self._connections.add(self._make_connection(self, sock, listener, address[:2], local_address))
+            self._open_connections.add(listener.name, address[0])
             self.is_crowded = len(self._connections) > _CROWD
 
     def _configure(self, sock: socket.socket) -> None:
@@ -217,9 +268,18 @@ class Server:
         if listening.fileno() >= 0:
             self.loop.add_reader(listening, self._accept, listening, listener)
 
+    def _accept_where_there_is_room(self) -> None:
+        for listening, listener in list(self._without_room.items()):
+            if self._open_connections.has_room(listener.name):
+                del self._without_room[listening]
+                self._accept_again(listening, listener)
+
     def forget(self, connection: Connection) -> None:
         """Drop a connection that has closed."""
         self._connections.discard(connection)
+        self._open_connections.discard(connection.listener.name, connection.peer_host)
+        if self._without_room:
+            self._accept_where_there_is_room()
         self.is_crowded = len(self._connections) > _CROWD
         if not self._connections:
             self._all_closed.set()
@@ -233,6 +293,7 @@ class Server:
 
     def _close(self, sockets: list[socket.socket]) -> None:
         for sock in sockets:
+            self._without_room.pop(sock, None)
             self.loop.remove_reader(sock)
         _close_all(sockets)
 
@@ -247,6 +308,12 @@ class Server:
                 await asyncio.wait_for(self._all_closed.wait(), timeout_seconds)
         for connection in list(self._connections):
             connection.close()
+
+
+def check_addresses(config: Config) -> None:
+    """Raise StartupError for a listener that cannot be bound at present."""
+    for listener in listeners_of(config):
+        _close_all(_open(listener, _resolve(listener), listener.port, backlog=1))
 
 
 def _connections_max() -> int:
@@ -264,6 +331,17 @@ def _close_all(sockets: list[socket.socket]) -> None:
         sock.close()
 
 
+def _open(listener: Listener, addresses: list[Address], port: int, backlog: int) -> list[socket.socket]:
+    """Return one listening socket for each of the addresses that a listener's host stands for; raises StartupError."""
+    try:
+        sockets = open_on(addresses, port, backlog)
+    except OSError as error:
+        raise StartupError(_bind_failure(listener, error)) from error
+    if not sockets:
+        raise StartupError(f"The listener {listener} has no address on this machine; choose another host.")
+    return sockets
+
+
 def _resolve(listener: Listener) -> list[Address]:
     """Return the addresses that the listener's host stands for, once they are found out; raises StartupError."""
     try:
@@ -276,7 +354,9 @@ def _resolve(listener: Listener) -> list[Address]:
 
 def _bind_failure(listener: Listener, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"Port {listener.port} is in use; stop the other process or choose another port with --port."
+        return (
+            f"Port {listener.port} is in use; stop the other process or choose another port with --port or listeners."
+        )
     if error.errno == errno.EACCES:
         return f"Port {listener.port} needs privileges; choose one above 1023 with --port."
     return f"Cannot listen on {listener}: {error.strerror}."

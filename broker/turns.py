@@ -1,9 +1,11 @@
-"""Who is read from in which turn of the loop, so that a crowd of clients does not keep one that comes alone.
+"""Who is served in which turn of the loop, so that greedy clients do not keep the others waiting.
 
-All connections that the system finds readable at once are handled in one turn of the loop, and a thousand members of a
-group that send a request each would hold it for some 60 ms. So a turn reads for a budget of time; connections beyond it
-are deferred. In the turns after that, those that become readable only then go first and deferred ones have a budget of
-their own: a client on its own hardly notices the crowd, and the crowd waits no longer than before.
+All connections that the system finds ready at once are served in one turn of the loop, and a thousand members of a
+group that send a request each would hold it for some 60 ms; a hundred that read large replies would for 25. So a turn
+has a budget of time. Whoever comes too late in it is served first in the next one, before it is known who is ready
+then, but those behind the others whose last request was about a group, or who had none yet: a thousand of them may come
+at once, and they have seconds. One that has more requests than a slice of time is enough for is greedy: it goes on in
+later turns, a slice in each, behind all who were late. So does one that takes a reply bit by bit.
 """
 
 from __future__ import annotations
@@ -14,60 +16,94 @@ from typing import Protocol
 
 from .clock import Clock
 
-BUDGET_MS = 4.0
-"""How long the requests of one turn may take."""
+BUDGET_MS = 3.0
+"""How long into a turn another connection is begun with; late ones have a budget of their own, with the greedy ones."""
+
+SLICE_MS = 1.0
+"""How long into its requests another one of the same connection is begun with, before it is greedy."""
+
+_GREEDY_SLICE_MS_MIN = 0.5  # each has its price
 
 
-class Reader(Protocol):
-    """A connection that can be read from."""
+class Client(Protocol):
+    """A connection that is read from or written to."""
 
     deferred: bool
     """Whether its turn is still to come; set here alone."""
+    spent_ms: float
+    """How long it was served since it last had enough; set here alone."""
+    patient: bool
+    """Whether what it asks for may wait while others are late."""
 
-    def read(self) -> None:
-        """Receive once and handle what has come."""
+    def take_turn(self) -> None:
+        """Go on where it was deferred."""
 
 
-class ReadTurns:
+class Turns:
     """The turns of one server's connections; used on the loop's thread."""
 
-    __slots__ = ("_clock", "_deferred", "_end_ms", "_is_open", "_loop")
+    __slots__ = ("_clock", "_end_ms", "_greedy", "_is_open", "_late", "_loop", "_patient", "slice_ms")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock) -> None:
+        self.slice_ms = SLICE_MS
+        """How long into its requests another one of the same connection is begun with, in this part of the turn."""
         self._loop = loop
         self._clock = clock
         self._is_open = False
         self._end_ms = 0.0
-        self._deferred: deque[Reader] = deque()
+        self._late: deque[Client] = deque()
+        self._patient: deque[Client] = deque()
+        self._greedy: deque[Client] = deque()
 
-    def read(self, reader: Reader) -> None:
-        """Let the connection read now if there is time in this turn, else in one of the next ones."""
-        if reader.deferred:
-            return  # the system tells again at every turn
+    def admits(self, client: Client) -> bool:
+        """Tell whether the connection may be served now; else it is deferred."""
+        if client.deferred:
+            return False  # the system tells again at every turn
         now_ms = self._clock.monotonic_ms()
         if not self._is_open:
-            self._is_open = True
-            self._end_ms = now_ms + BUDGET_MS
-            self._loop.call_soon(self._end_turn)
-        elif now_ms >= self._end_ms:
-            reader.deferred = True
-            self._deferred.append(reader)
-            return
-        reader.read()
+            self._open(now_ms)
+        was_greedy = client.spent_ms >= SLICE_MS
+        client.spent_ms = 0.0
+        if was_greedy or now_ms >= self._end_ms:
+            client.deferred = True
+            self._queue_of(client, is_greedy=was_greedy).append(client)
+            return False
+        return True
 
-    def _end_turn(self) -> None:
-        """Called at the beginning of the next turn, before it is known who is readable in it."""
-        self._is_open = False
-        deferred = self._deferred
-        if not deferred:
+    def defer(self, client: Client, spent_ms: float) -> None:
+        """Let the connection, which was served for so long and has more to do, go on in later turns."""
+        client.deferred = True
+        client.spent_ms += spent_ms
+        self._queue_of(client, is_greedy=client.spent_ms >= SLICE_MS).append(client)
+        if not self._is_open:
+            self._open(self._clock.monotonic_ms())
+
+    def _queue_of(self, client: Client, *, is_greedy: bool) -> deque[Client]:
+        if is_greedy:
+            return self._greedy
+        return self._patient if client.patient else self._late
+
+    def _open(self, now_ms: float) -> None:
+        self._is_open = True
+        self._end_ms = now_ms + BUDGET_MS
+        self._loop.call_soon(self._end)
+
+    def _end(self) -> None:
+        """End a turn and begin the next one with who is deferred, before it is known who is ready in it."""
+        if not self._late and not self._patient and not self._greedy:
+            self._is_open = False
             return
-        end_ms = self._clock.monotonic_ms() + BUDGET_MS
-        while deferred and self._clock.monotonic_ms() < end_ms:
-            reader = deferred.popleft()
-            reader.deferred = False
-            reader.read()
-        if deferred:
-            # In the turn that is beginning nobody may be readable but those that are deferred already.
-            self._is_open = True
-            self._end_ms = self._clock.monotonic_ms() + BUDGET_MS
-            self._loop.call_soon(self._end_turn)
+        now_ms = self._clock.monotonic_ms()
+        end_ms = now_ms + BUDGET_MS
+        for queue, slice_ms_min in ((self._late, 0.0), (self._patient, 0.0), (self._greedy, _GREEDY_SLICE_MS_MIN)):
+            self.slice_ms = max(BUDGET_MS / max(len(queue), 1), slice_ms_min)
+            for _ in range(len(queue)):  # whoever is deferred again by then has had a slice
+                client = queue.popleft()
+                client.deferred = False
+                client.take_turn()
+                now_ms = self._clock.monotonic_ms()
+                if now_ms >= end_ms:
+                    break
+        self.slice_ms = SLICE_MS
+        # In the turn that is beginning nobody may be ready but those that are deferred already.
+        self._open(now_ms)

@@ -2,9 +2,10 @@
 
 Behaviour
 - Each resource has its own error; one of a type that does not exist refuses the whole request, as in Kafka.
-- A broker tells of itself alone: of every property that it knows, or by the empty name of what is set at run time for
-  all brokers. Settings that are not asked for, and names that are none, are left out; an empty list asks for all.
-- A property that was set at run time and is unknown is listed without its value, as it might be a password.
+- A broker tells of itself alone: of every property that something obeys, and of what else was given at its start or
+  set later; or by the empty name of what is set at run time for all brokers. Settings that are not asked for, and names
+  that are none, are left out; an empty list asks for all.
+- Passwords are listed without their values, and so is what is unknown, as it might be one.
 - It takes DESCRIBE_CONFIGS on the topic or group, or on the cluster for anything else.
 - The loggers are those of this program, and documentation is in words of its own.
 - Groups and client metrics have no settings here, and none are listed. Departure: Kafka lists the defaults of theirs.

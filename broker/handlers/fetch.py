@@ -7,7 +7,8 @@ Behaviour
   or one that may not be read does not end the wait of the others: a client that keeps asking would spin.
 - At most `max_bytes`, `fetch.max.bytes` and `partition_max_bytes`, in whole batches; but the first batch of the first
   partition that has one is returned whatever its size (KIP-74). An offset inside a batch returns the whole batch.
-- Records are spans of segment files, never bytes in memory; the connection releases them.
+- Records are spans of segment files, never bytes in memory; the connection releases them. Where the disk has to be
+  asked which bytes they are, as for what was written long ago, a thread does that.
 - The id of no topic is UNKNOWN_TOPIC_ID as any other that there is not; a Kafka answers UNKNOWN_SERVER_ERROR to it, and
   to session ids that it never gives out.
 - Sizes below 0 are as good as 0; Kafka answers UNKNOWN_SERVER_ERROR.
@@ -18,8 +19,8 @@ Behaviour
 - read_committed ends at the last stable offset; aborted_transactions is empty then, else null. (Kafka has null there,
   too, where not even one batch fits into what is left.) An isolation level that there is not counts as
   read_uncommitted; Kafka answers UNKNOWN_SERVER_ERROR.
-- A topic made again under its old name is another topic to whoever fetches by id: UNKNOWN_TOPIC_ID. (A session of
-  Kafka's goes by the name that the id once had: UNKNOWN_TOPIC_OR_PARTITION, or INCONSISTENT_TOPIC_ID.)
+- A topic made again under its old name is another topic to whoever fetches by id: UNKNOWN_TOPIC_ID. (In Kafka a session
+  and a fetch that waits go by the name that the id once had: UNKNOWN_TOPIC_OR_PARTITION, or INCONSISTENT_TOPIC_ID.)
 - A replica id that is not ours to replicate to gets Kafka's answer: NOT_LEADER_OR_FOLLOWER, or UNKNOWN_LEADER_EPOCH if
   it knows the epoch; and it needs CLUSTER_ACTION in the place of READ.
 
@@ -36,6 +37,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 
 from protocol.errors import ErrorCode, KafkaError
 from protocol.messages.fetch import (
@@ -47,6 +49,7 @@ from protocol.messages.fetch import (
     NodeEndpoint,
     PartitionData,
 )
+from storage.cold_read import ColdRead
 
 from ..context import RequestContext
 from ..fetch_reader import DOES_NOT_END_THE_WAIT, FetchReader, Reading, Row
@@ -90,6 +93,7 @@ class _Fetch(PartitionWatcher):
         self._context = context
         self._max_wait_ms = request.max_wait_ms
         self._min_bytes = min(request.min_bytes, max_bytes)
+        self._future: asyncio.Future[FetchResponse] | None = None
         self._reader = FetchReader(
             ctx,
             context,
@@ -104,26 +108,69 @@ class _Fetch(PartitionWatcher):
 
     def start(self) -> FetchResponse | asyncio.Future[FetchResponse]:
         """Answer, or return the future of an answer."""
+        response = self._answer_or_park()
+        if response is not None:
+            return response
+        assert self._future is not None
+        return self._future
+
+    def _answer_or_park(self) -> FetchResponse | None:
         reading = self._reader.read()
+        if reading.cold:
+            self._read_in(reading, reading.cold, self._answer_or_park)
+            return None
         if reading.final or reading.size_bytes >= self._min_bytes or self._max_wait_ms <= 0:
             return self._respond(reading)
         try:
             missing_bytes = self._min_bytes - self._reader.available_bytes(reading)
+        except ColdRead as cold:
+            self._read_in(reading, [cold], self._answer_or_park)
+            return None
         except KafkaError:
             # What could be read a moment ago cannot any more: reading again tells the client of which partition.
-            missing_bytes = 0
             reading.release()
-            reading = self._reader.read()
+            return self._answer_now()
         if missing_bytes <= 0:
             return self._respond(reading)
         reading.release()
-        return self._park(missing_bytes)
+        self._park(missing_bytes)
+        return None
+
+    def _answer_now(self) -> FetchResponse | None:
+        reading = self._reader.read()
+        if reading.cold:
+            self._read_in(reading, reading.cold, self._answer_now)
+            return None
+        return self._respond(reading)
 
     # --- waiting -----------------------------------------------------------------------------------------------
 
-    def _park(self, missing_bytes: int) -> asyncio.Future[FetchResponse]:
+    def _read_in(self, reading: Reading, cold: list[ColdRead], again: Callable[[], FetchResponse | None]) -> None:
+        """Have threads read from the disk what it takes to find the records, then try `again`."""
+        reading.release()
+        future = self._future = self._future or asyncio.get_running_loop().create_future()
+
+        def done(error: OSError | None) -> None:
+            if not future.done():  # else the connection has closed
+                self._reader.warmed(error)
+                self._settle(again)
+
+        self._ctx.broker.cold_reads.read_in(cold, done)
+
+    def _settle(self, answer: Callable[[], FetchResponse | None]) -> None:
+        """Give the future what there is to answer, if that is known now."""
+        assert self._future is not None
+        try:
+            response = answer()
+        except Exception as error:
+            self._future.set_exception(error)
+        else:
+            if response is not None:
+                self._future.set_result(response)
+
+    def _park(self, missing_bytes: int) -> None:
         self._missing_bytes: float = missing_bytes
-        self._future: asyncio.Future[FetchResponse] = asyncio.get_running_loop().create_future()
+        self._future = self._future or asyncio.get_running_loop().create_future()
         self._future.add_done_callback(self._on_done)
         self._watched = [
             wanted.partition for wanted in self._context.partitions.values() if wanted.partition is not None
@@ -131,7 +178,6 @@ class _Fetch(PartitionWatcher):
         for partition in self._watched:
             partition.watch(self)
         self._ctx.broker.delayed.park(self, self._max_wait_ms)
-        return self._future
 
     def on_committed(self, size_bytes: int) -> None:
         self._missing_bytes -= size_bytes
@@ -148,12 +194,8 @@ class _Fetch(PartitionWatcher):
 
     def complete(self) -> None:
         self._unwatch()
-        if self._future.done():
-            return
-        try:
-            self._future.set_result(self._respond(self._reader.read()))
-        except Exception as error:
-            self._future.set_exception(error)
+        if self._future is not None and not self._future.done():
+            self._settle(self._answer_now)
 
     def _on_done(self, future: asyncio.Future[FetchResponse]) -> None:
         """The connection cancels the future when it closes: nothing is left to wait for."""

@@ -146,17 +146,19 @@ async def _search(ctx: RequestContext, search: _Search, committed: bool) -> None
     log = partition.log
     steps: Steps[TimestampAndOffset | None]
     steps = log.search_max_timestamp() if timestamp == _MAX_TIMESTAMP else log.search_timestamp(timestamp)
-    found = await _in_turns(steps, partition)
+    found = await _in_turns(ctx, steps, partition)
     visible = partition.last_stable_offset if committed else partition.high_watermark
     if found is not None and found.offset < visible:
         _fill_in(ctx, search.answer, found)
 
 
-async def _in_turns(steps: Steps[_T], partition: Partition) -> _T:
-    """Take a step of the search at each turn of the loop; raises KafkaError."""
+async def _in_turns(ctx: RequestContext, steps: Steps[_T], partition: Partition) -> _T:
+    """Take a step of the search at each turn of the loop, and read from the disk in a thread; raises KafkaError."""
     while True:
         try:
-            next(steps)
+            cold = next(steps)
+            if cold is not None:
+                await ctx.broker.cold_reads.wait_for(cold)
         except StopIteration as end:
             found: _T = end.value
             return found

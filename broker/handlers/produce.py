@@ -31,8 +31,6 @@ from collections.abc import Sequence
 from protocol.compression import ZSTD
 from protocol.errors import ErrorCode, KafkaError
 from protocol.messages.produce import (
-    LeaderIdAndEpoch,
-    NodeEndpoint,
     PartitionProduceData,
     PartitionProduceResponse,
     ProduceRequest,
@@ -46,23 +44,14 @@ from ..context import RequestContext
 from ..metadata.image import TopicImage
 from ..partition import Partition
 from ..security.acl import AclOperation, ResourceType
-from .leader_hint import leader_hint
+from .produce_refusal import refuse_without_answer, refused
 
 _ADMIN_CLIENT_ID = "__admin_client"
 _TOPIC_IDS_SINCE_VERSION = 13
-_LEADER_HINTS_SINCE_VERSION = 10
 _ZSTD_SINCE_VERSION = 7
 _MAGIC_BYTE = 16  # of a batch, as is the next
 _MAGIC = 2
 _ATTRIBUTES_LOW_BYTE = 22  # codec and transactional bit
-_WITHOUT_LOG_START = (
-    ErrorCode.CORRUPT_MESSAGE,
-    ErrorCode.KAFKA_STORAGE_ERROR,
-    ErrorCode.MESSAGE_TOO_LARGE,
-    ErrorCode.NOT_LEADER_OR_FOLLOWER,
-    ErrorCode.RECORD_LIST_TOO_LARGE,
-)
-"""Errors of a log beside which Kafka does not tell where it begins."""
 _ACKS = (-1, 0, 1)
 
 
@@ -101,10 +90,7 @@ def handle(ctx: RequestContext, request: ProduceRequest) -> ProduceResponse | No
                 appended = partition.append_as_leader(records, now_ms, acks)
             except KafkaError as error:
                 failure = error
-                answer = _refused(ctx, response, known, index, error)
-                if asked is not None and error.code not in _WITHOUT_LOG_START:
-                    answer.log_start_offset = asked.log_start_offset
-                answers.append(answer)
+                answers.append(refused(ctx, response, known, index, asked, error))
             else:
                 answers.append(
                     PartitionProduceResponse(
@@ -121,7 +107,7 @@ def handle(ctx: RequestContext, request: ProduceRequest) -> ProduceResponse | No
     if acks != 0:
         return response
     if failure is not None:
-        ctx.acks0_error(f"Produce with acks=0 has failed: {failure}")
+        refuse_without_answer(ctx, failure)
     return None
 
 
@@ -173,33 +159,15 @@ def _refuse_all(
     ctx: RequestContext, request: ProduceRequest, topics: Sequence[TopicProduceData], error: KafkaError
 ) -> ProduceResponse | None:
     if request.acks == 0:
-        ctx.acks0_error(f"Produce with acks=0 has failed: {error}")
+        refuse_without_answer(ctx, error)
         return None
     response = ProduceResponse(responses=[])
     for topic in topics:
-        answers = [_refused(ctx, response, None, data.index, error) for data in topic.partition_data]
+        answers = [refused(ctx, response, None, data.index, None, error) for data in topic.partition_data]
         response.responses.append(
             TopicProduceResponse(name=topic.name, topic_id=topic.topic_id, partition_responses=answers)
         )
     return response
-
-
-def _refused(
-    ctx: RequestContext, response: ProduceResponse, topic: TopicImage | None, index: int, error: KafkaError
-) -> PartitionProduceResponse:
-    """Return a partition's error, with the leader to turn to if this broker is the wrong one."""
-    answer = PartitionProduceResponse(index=index, error_code=error.code, base_offset=-1, error_message=error.message)
-    if (
-        error.code == ErrorCode.NOT_LEADER_OR_FOLLOWER
-        and topic is not None
-        and ctx.api_version >= _LEADER_HINTS_SINCE_VERSION
-    ):
-        hint = leader_hint(ctx, topic, index)
-        answer.current_leader = LeaderIdAndEpoch(leader_id=hint.leader_id, leader_epoch=hint.leader_epoch)
-        if hint.endpoint is not None and all(node.node_id != hint.leader_id for node in response.node_endpoints):
-            host, port = hint.endpoint
-            response.node_endpoints.append(NodeEndpoint(node_id=hint.leader_id, host=host, port=port, rack=hint.rack))
-    return answer
 
 
 def _without_duplicates(topics: list[TopicProduceData], by_id: bool) -> list[TopicProduceData]:

@@ -75,6 +75,7 @@ class _LoggedRouter(Router):
         route = super().find(api_key, version)
         if route is not None and not isinstance(route.handle, _LoggedHandler):
             route.handle = _LoggedHandler(route.handle)
+            route.repeated = None  # each request shall come by here
         return route
 
 

@@ -8,6 +8,7 @@ import errno
 import os
 import shutil
 import socket
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError as ClientError
 
-from broker import listening_sockets
+from broker import gateways, listening_sockets
 from broker.broker import Broker
 from broker.config import StartupError
 from broker.core.controller.topic_creation import NewTopic
@@ -304,6 +305,60 @@ async def test_advertised_listeners_are_told_to_the_clients_of_their_listener(tm
         assert await asyncio.to_thread(advertised, every) == [("kafka.example", 9092)]
         assert await asyncio.to_thread(advertised, six) == [("::1", 7777)]
         assert await asyncio.to_thread(advertised, named) == []
+
+
+async def test_clients_that_come_from_the_gateway_are_told_the_host_that_is_set_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As if 127.0.0.1, from where the clients of this test come, were the gateway of a container's network.
+    gateway = int.from_bytes(socket.inet_aton("127.0.0.1"), sys.byteorder)
+    (tmp_path / "route").write_text(f"heading\neth0 00000000 {gateway:08X} 0003 0 0 0 00000000 0 0 0\n")
+    monkeypatch.setattr(gateways, "_ROUTES", str(tmp_path / "route"))
+    monkeypatch.setattr(gateways, "_ROUTES_6", str(tmp_path / "missing"))
+    settings = {
+        "listeners": "EVERY://0.0.0.0:0,SIX://:0,ONE://127.0.0.1:0,NAMED://:0",
+        "advertised.listeners": "EVERY://:0,SIX://:7777,ONE://:0,NAMED://kafka.example:0",
+        "listener.security.protocol.map": "EVERY:PLAINTEXT,SIX:PLAINTEXT,ONE:PLAINTEXT,NAMED:PLAINTEXT",
+        "ottla.gateway.advertised.host": "the-host",
+    }
+
+    def coordinator(port: int) -> tuple[str, int]:
+        with WireClient(("127.0.0.1", port)) as wire:
+            found = wire.ask("FindCoordinator", 0, key="group")
+            return found.host, found.port
+
+    async with running(tmp_path / "data", settings=settings) as broker:
+        every, six, one, named = (port for _, port in broker.endpoints())
+
+        async def told(host: str, port: int) -> list[tuple[str, int]]:
+            return await asyncio.to_thread(advertised, (host, port))
+
+        assert await told("127.0.0.1", every) == [("the-host", every)]
+        assert await told("127.0.0.1", six) == [("the-host", 7777)]
+        assert await told("::1", six) == [("::1", 7777)], "which comes from elsewhere"
+        assert await told("127.0.0.1", one) == [("127.0.0.1", one)], "a listener on this address alone"
+        assert await told("127.0.0.1", named) == [("kafka.example", named)]
+        assert await asyncio.to_thread(coordinator, every) == ("the-host", every)
+        assert broker.advertisements() == [
+            f"Clients of EVERY://0.0.0.0:{every} are told to connect to the address that they have reached, port "
+            f"{every}; those that come from the default gateway, as of a container's host, to the-host:{every}.",
+            f"Clients of SIX://:{six} are told to connect to the address that they have reached, port 7777; those that "
+            "come from the default gateway, as of a container's host, to the-host:7777.",
+            f"Clients of ONE://127.0.0.1:{one} are told to connect to the address that they have reached, port {one}.",
+            f"Clients of NAMED://:{named} are told to connect to kafka.example:{named}.",
+        ]
+
+
+async def test_a_cluster_s_id_that_is_brought_along_is_the_data_s_from_then_on(tmp_path: Path) -> None:
+    async with running(tmp_path, settings={"ottla.cluster.id": "ours"}) as broker:
+        assert broker.cluster_id == "ours"
+    async with running(tmp_path) as broker:
+        assert broker.cluster_id == "ours"
+    with pytest.raises(StartupError, match=r"is that of the cluster ours, not another: give that id, or none, or"):
+        async with running(tmp_path, settings={"ottla.cluster.id": "another"}):
+            pass
+    async with running(tmp_path, settings={"ottla.cluster.id": "ours"}) as broker:
+        assert broker.cluster_id == "ours"
 
 
 async def test_a_crowd_of_connections_takes_turns(tmp_path: Path) -> None:

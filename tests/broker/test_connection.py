@@ -19,7 +19,9 @@ from broker.connection import Connection
 from broker.frame_buffers import SCRATCH_BYTES, FrameBuffers
 from broker.rate_limited_log import RateLimitedLog
 from broker.registry import Api
-from broker.turns import ReadTurns
+from broker.request_memory import RequestMemory
+from broker.spinning import Spin
+from broker.turns import Turns
 from tests.support.manual_clock import ManualClock
 
 PIPELINED_KEY, MUTING_KEY = 100, 101
@@ -31,9 +33,10 @@ class FakeRoute:
     flexible_request = False
     flexible_response = False
 
-    def __init__(self, key: int, handle: Callable[[Any, bytes], Any]) -> None:
+    def __init__(self, key: int, handle: Callable[[Any, bytes], Any], repeated: Any) -> None:
         self.api = Api(key, "Echo", 0, 0, 0, pipelined=key == PIPELINED_KEY)
         self.handle = handle
+        self.repeated = repeated
 
     @staticmethod
     def decode(frame: memoryview, position: int) -> tuple[bytes, int]:
@@ -56,10 +59,13 @@ class Harness:
         self.request_bytes_max = 4 * 1024 * 1024
         self.log = logging.getLogger("bad clients")
         self.clock = ManualClock()
-        self.turns = ReadTurns(loop, self.clock)
+        self.turns = Turns(loop, self.clock)
+        self.spin = Spin(loop, self.clock, allowed=False)
         self.is_crowded = False
         self.bad_clients = RateLimitedLog(self.log, self.clock)
+        self.request_memory = RequestMemory(loop, -1, self.bad_clients)
         self.broker = SimpleNamespace(clock=self.clock)
+        self.repeated: Any = None
         self.forgotten = False
         self.client, ours = socket.socketpair()
         ours.setblocking(False)
@@ -70,7 +76,7 @@ class Harness:
         self.connection = Connection(server, ours, listener, ("127.0.0.1", 50000), ("127.0.0.1", 9092))
 
     def find(self, key: int, _version: int) -> FakeRoute | None:
-        return FakeRoute(key, self._handle) if key in (PIPELINED_KEY, MUTING_KEY) else None
+        return FakeRoute(key, self._handle, self.repeated) if key in (PIPELINED_KEY, MUTING_KEY) else None
 
     def _handle(self, _context: Any, body: bytes) -> Any:
         self.seen.append(body)
@@ -124,14 +130,17 @@ async def test_a_request_may_arrive_byte_by_byte(harness: Harness) -> None:
 
 
 async def test_a_deferred_connection_is_read_from_in_a_later_turn(harness: Harness) -> None:
-    class Slow:
+    class Other:
         deferred = False
+        spent_ms = 0.0
+        patient = False
 
-        def read(self) -> None:
-            harness.clock.advance(1_000)
+        def take_turn(self) -> None:
+            raise AssertionError("it has had its turn")
 
     harness.is_crowded = True
-    harness.turns.read(Slow())
+    assert harness.turns.admits(Other())
+    harness.clock.advance(1_000)
     await harness.send(frame(7, b"late"))
     harness.connection._on_readable()
     assert harness.connection.deferred
@@ -139,10 +148,24 @@ async def test_a_deferred_connection_is_read_from_in_a_later_turn(harness: Harne
     assert not harness.connection.deferred
 
 
+async def test_what_is_unsent_takes_turns_too(harness: Harness) -> None:
+    harness.answer = lambda body: body * 1_000
+    harness.is_crowded = True
+    await harness.send(frame(7, b"x" * 10_000))
+    async with asyncio.timeout(10):
+        while not harness.connection._writing:
+            await asyncio.sleep(0)
+    harness.connection._on_writable()
+    assert harness.connection.deferred
+    assert await harness.reply() == (7, b"x" * 10_000_000)
+
+
 async def test_a_deferred_connection_may_close_meanwhile(harness: Harness) -> None:
-    harness.connection.deferred = True
+    await harness.send(frame(7, b"never"))
+    harness.turns.defer(harness.connection, 0.0)
     harness.connection.close()
-    harness.connection.read()
+    for _ in range(5):
+        await asyncio.sleep(0)
     assert harness.seen == []
 
 
@@ -187,6 +210,33 @@ async def test_pipelined_replies_wait_for_the_ones_before_them(harness: Harness)
     await asyncio.sleep(0)
     futures[b"later 1"].set_result(b"first")
     assert [await harness.reply() for _ in range(4)] == [(1, b"first"), (2, b"now"), (3, b"second"), (4, b"now")]
+
+
+class FakeRepeated:
+    """Answers requests that begin with "again", but for "again nothing"."""
+
+    @classmethod
+    def after(cls, *_request: Any) -> FakeRepeated:
+        return cls()
+
+    @staticmethod
+    def answer(request: memoryview) -> bytes | None:
+        body = bytes(request[10:])
+        if not body.startswith(b"again"):
+            return None
+        return b"" if body == b"again nothing" else struct.pack(">i", 4 + len(body)) + request[4:8] + body
+
+
+async def test_the_answers_of_a_short_way_wait_for_the_ones_before_them(harness: Harness) -> None:
+    harness.repeated = FakeRepeated
+    future: asyncio.Future[bytes] = harness.loop.create_future()
+    harness.answer = lambda body: future if body == b"later" else body
+    bodies = [b"first", b"again 1", b"later", b"again 2", b"again nothing", b"last", b"again 3"]
+    await harness.send(b"".join(frame(number, body) for number, body in enumerate(bodies)))
+    assert [await harness.reply() for _ in range(2)] == [(0, b"first"), (1, b"again 1")]
+    assert harness.seen == [b"first", b"later", b"last"]
+    future.set_result(b"late")
+    assert [await harness.reply() for _ in range(4)] == [(2, b"late"), (3, b"again 2"), (5, b"last"), (6, b"again 3")]
 
 
 async def test_a_request_that_waits_mutes_its_connection(harness: Harness) -> None:
@@ -375,6 +425,12 @@ async def test_spans_leave_between_bytes_and_are_unpinned(harness: Harness, tmp_
 
         def send(self, sock_fd: int, position: int, count: int) -> int:
             return os.write(sock_fd, self.content[position : position + count])
+
+        def is_cached(self, position: int, count: int, *, thorough: bool) -> bool:
+            return True
+
+        def read_cached(self) -> bytes:
+            return self.content
 
         def release(self) -> None:
             RecordingSpan.released += 1

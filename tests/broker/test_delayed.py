@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import tracemalloc
 
 import pytest
 
 from broker.delayed import DelayedRequests, Waiter
+from broker.turns import BUDGET_MS
 from tests.support.manual_clock import ManualClock
 
 
@@ -142,3 +144,44 @@ async def test_what_is_parked_after_everything_was_completed_still_gets_its_time
     clock.advance(10)
     delayed.complete_due()
     assert log == ["a", "b"]
+
+
+async def test_many_that_wait_for_the_same_complete_over_several_turns(
+    clock: ManualClock, delayed: DelayedRequests
+) -> None:
+    log: list[str] = []
+
+    class Slow(Noting):
+        def complete(self) -> None:
+            clock.advance(1)
+            super().complete()
+
+    waiters = [Slow(str(number), log) for number in range(100)]
+    for waiter in waiters:
+        delayed.park(waiter, 60_000)
+    for waiter in waiters:
+        delayed.wake(waiter)
+    completed = [0]
+    while completed[-1] < 100:
+        await asyncio.sleep(0)
+        completed.append(len(log))
+    assert max(after - before for before, after in itertools.pairwise(completed)) <= BUDGET_MS
+    assert log == [str(number) for number in range(100)]
+
+
+async def test_one_that_is_woken_by_another_completes_in_the_next_turn(delayed: DelayedRequests) -> None:
+    log: list[str] = []
+
+    class Waking(Noting):
+        def complete(self) -> None:
+            super().complete()
+            delayed.wake(other)
+
+    first, other = Waking("first", log), Noting("other", log)
+    delayed.park(first, 60_000)
+    delayed.park(other, 60_000)
+    delayed.wake(first)
+    await asyncio.sleep(0)
+    assert log == ["first"]
+    await asyncio.sleep(0)
+    assert log == ["first", "other"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from broker.config import Config, StartupError
-from broker.listeners import Listener, advertised_listeners_of, listeners_of
+from broker.listeners import Listener, advertised_listeners_of, describe_advertised, gateway_host_of, listeners_of
 
 MAP = "listener.security.protocol.map"
 
@@ -76,7 +76,10 @@ def test_ports_that_cannot_be_shared(text: str) -> None:
         ("PLAINTEXT://h:12345678901", "which is not NAME://HOST:PORT"),
         ("PLAINTEXT://a:b:9092", "whose host a:b is no IPv6 address"),
         ("PLAINTEXT://:9092,PLAINTEXT://:9093", "listeners has two listeners named PLAINTEXT"),
-        ("FOO://:9092", "The listener FOO has no security protocol in listener.security.protocol.map"),
+        (
+            "FOO://:9092",
+            "The listener FOO has no security protocol in listener.security.protocol.map; add FOO:PLAINTEXT to it.",
+        ),
         ("SSL://:9092", "The listener SSL://:9092 uses SSL, which is not served yet; use PLAINTEXT"),
         ("SASL_PLAINTEXT://:9092", "uses SASL_PLAINTEXT, which is not served yet"),
         ("PLAINTEXT://:9092,", "Configuration 'listeners' values must not be empty"),
@@ -139,7 +142,8 @@ def test_advertised_ports_may_be_equal() -> None:
     [
         ("PLAINTEXT://0.0.0.0:9092", "advertised.listeners cannot use 0.0.0.0, to which no client can connect"),
         ("PLAINTEXT://[::]:9092", "advertised.listeners cannot use ::, to which no client can connect"),
-        ("SSL://h:9092", "advertised.listeners has SSL, which is none of the listeners: PLAINTEXT."),
+        ("PLAINTEXT://0.0.0.0:9092", "give an address or a name of this machine, or none, as in PLAINTEXT://:9092"),
+        ("SSL://h:9092", "has SSL, which is none of the listeners: PLAINTEXT; add SSL://:9092 to listeners."),
         ("PLAINTEXT://h:1,PLAINTEXT://h:2", "advertised.listeners has two listeners named PLAINTEXT"),
         ("h:1", "advertised.listeners has 'h:1', which is not NAME://HOST:PORT"),
         ("", "Configuration 'advertised.listeners' must not be empty"),
@@ -154,3 +158,68 @@ def test_refused_advertised_listeners(advertised: str, complaint: str) -> None:
 @pytest.mark.parametrize("text", ["PLAINTEXT://:9092", "PLAINTEXT://h:0", "PLAINTEXT://[::1]:9092"])
 def test_text_of_a_listener_is_what_it_was_parsed_from(text: str) -> None:
     assert str(listeners(text)[0]) == text
+
+
+def test_listeners_of_controllers_are_left_out() -> None:
+    config = Config(
+        {
+            # As in the file that Kafka comes with; the protocol of a controller's listener does not matter.
+            "listeners": "PLAINTEXT://:9092, controller://:9093,SECOND://:9092",
+            "advertised.listeners": "PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093",
+            "controller.listener.names": "CONTROLLER,second,THIRD",
+        }
+    )
+    assert listeners_of(config) == [Listener("PLAINTEXT", "PLAINTEXT", "", 9092)]
+    assert advertised_listeners_of(config) == {"PLAINTEXT": Listener("PLAINTEXT", "PLAINTEXT", "localhost", 9092)}
+
+
+@pytest.mark.parametrize("name", ["listeners", "advertised.listeners"])
+def test_nothing_but_listeners_of_controllers(name: str) -> None:
+    with pytest.raises(StartupError, match=rf"^{name} has none but those of controller\.listener\.names; add one"):
+        Config({name: "CONTROLLER://localhost:9093", "controller.listener.names": "CONTROLLER"})
+
+
+@pytest.mark.parametrize(
+    ("text", "host"), [("localhost", "localhost"), ("10.0.0.1", "10.0.0.1"), ("fd00::1", "fd00::1"), ("", None)]
+)
+def test_the_host_for_clients_that_come_from_the_gateway(text: str, host: str | None) -> None:
+    assert gateway_host_of(Config({"ottla.gateway.advertised.host": text})) == host
+
+
+@pytest.mark.parametrize("text", ["localhost:9092", "[fd00::1]", "0.0.0.0", "::", "h\u00f6st", "http://h", "a b"])
+def test_a_gateway_host_that_is_none(text: str) -> None:
+    with pytest.raises(
+        StartupError, match=r"to which no client can connect; give a name or an address, without a port"
+    ):
+        Config({"ottla.gateway.advertised.host": text})
+
+
+@pytest.mark.parametrize(
+    ("listener", "endpoint", "gateway_host", "sentence"),
+    [
+        ("A://:9092", None, None, "Clients of A://:9092 are told of no broker, as advertised.listeners lacks it."),
+        ("A://:9092", "h:29092", None, "Clients of A://:9092 are told to connect to h:29092."),
+        ("A://:9092", "[::1]:29092", "localhost", "Clients of A://:9092 are told to connect to [::1]:29092."),
+        (
+            "A://h:9092",
+            ":0",
+            None,
+            "Clients of A://h:9092 are told to connect to the address that they have reached, port 9092.",
+        ),
+        (
+            "A://:9092",
+            ":29092",
+            "localhost",
+            "Clients of A://:9092 are told to connect to the address that they have reached, port 29092; those that "
+            "come from the default gateway, as of a container's host, to localhost:29092.",
+        ),
+    ],
+)
+def test_what_clients_are_told_in_words(
+    listener: str, endpoint: str | None, gateway_host: str | None, sentence: str
+) -> None:
+    [parsed] = listeners(listener, listener_security_protocol_map="A:PLAINTEXT")
+    told = None
+    if endpoint is not None:
+        [told] = listeners(f"A://{endpoint}", listener_security_protocol_map="A:PLAINTEXT")
+    assert describe_advertised(parsed, told, gateway_host) == sentence

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from broker.turns import ReadTurns
+from broker.turns import BUDGET_MS, SLICE_MS, Turns
 from tests.support.manual_clock import ManualClock
 
 READ_MS = 1
-PER_TURN = 4
+PER_TURN = int(BUDGET_MS / READ_MS)
 
 
 class Loop:
@@ -36,12 +36,14 @@ class Client:
 
     def __init__(self, name: str, clock: ManualClock, log: list[str]) -> None:
         self.deferred = False
+        self.spent_ms = 0.0
+        self.patient = False
         self.is_readable = True
         self._name = name
         self._clock = clock
         self._log = log
 
-    def read(self) -> None:
+    def take_turn(self) -> None:
         self._clock.advance(READ_MS)
         self._log.append(self._name)
         self.is_readable = False
@@ -51,7 +53,7 @@ class World:
     def __init__(self) -> None:
         self.clock = ManualClock()
         self.loop = Loop()
-        self.turns = ReadTurns(self.loop, self.clock)  # type: ignore[arg-type]
+        self.turns = Turns(self.loop, self.clock)  # type: ignore[arg-type]
         self.log: list[str] = []
 
     def client(self, name: str) -> Client:
@@ -65,8 +67,8 @@ class World:
         self.log.clear()
         self.loop.begin_turn()
         for client in clients:
-            if client.is_readable:
-                self.turns.read(client)
+            if client.is_readable and self.turns.admits(client):
+                client.take_turn()
         return list(self.log)
 
 
@@ -108,3 +110,75 @@ def test_newcomers_do_not_starve_the_crowd() -> None:
     world.poll(*crowd)
     read = world.poll(*(world.client("newcomer") for _ in range(3 * PER_TURN)))
     assert read == [*(f"crowd-{index}" for index in range(PER_TURN, 2 * PER_TURN)), *["newcomer"] * PER_TURN]
+
+
+class Greedy(Client):
+    """A connection with more requests than there is time for."""
+
+    def __init__(self, name: str, world: World) -> None:
+        super().__init__(name, world.clock, world.log)
+        self._world = world
+
+    def take_turn(self) -> None:
+        super().take_turn()
+        self.is_readable = True
+        self._world.turns.defer(self, READ_MS)
+
+
+def test_the_greedy_wait_for_those_who_are_late() -> None:
+    world = World()
+    greedy = [Greedy(f"greedy-{index}", world) for index in range(PER_TURN)]
+    crowd = world.crowd(2)
+    assert world.poll(*greedy, *crowd) == [each._name for each in greedy]
+    assert world.poll(*greedy, *crowd) == ["crowd-0", "crowd-1", *(each._name for each in greedy[: PER_TURN - 2])]
+
+
+def test_the_greedy_have_a_share_in_every_turn() -> None:
+    world = World()
+    greedy = [Greedy(f"greedy-{index}", world) for index in range(2)]
+    world.poll(*greedy)
+    crowd = world.crowd(10 * PER_TURN)
+    served = [name for _ in range(5) for name in world.poll(*crowd, *greedy)]
+    assert [name for name in served if name.startswith("greedy")] == ["greedy-0", "greedy-1"] * 3
+    assert len([name for name in served if name.startswith("crowd")]) == 5 * PER_TURN
+
+
+def test_who_had_a_greedy_turn_has_one_more_before_it_is_as_good_as_others() -> None:
+    world = World()
+    client = world.client("client")
+    assert world.poll(client) == ["client"]
+    client.spent_ms = READ_MS
+    client.is_readable = True
+    assert world.poll(client) == []
+    assert world.poll() == ["client"]
+    client.is_readable = True
+    assert world.poll(client) == ["client"]
+
+
+def test_slices_are_the_shorter_the_more_share_a_turn() -> None:
+    world = World()
+    seen: list[float] = []
+
+    class Watching(Client):
+        def take_turn(self) -> None:
+            seen.append(world.turns.slice_ms)
+
+    for count in (1, 2, 100):
+        for _ in range(count):
+            world.turns.defer(Watching("greedy", world.clock, world.log), SLICE_MS)
+        for _ in range(count):
+            world.turns.defer(Watching("late", world.clock, world.log), 0.0)
+        world.poll()
+    assert sorted(set(seen)) == [BUDGET_MS / 100, 0.5, BUDGET_MS / 2, BUDGET_MS]
+    assert world.turns.slice_ms == SLICE_MS
+
+
+def test_the_patient_wait_for_others_who_are_late() -> None:
+    world = World()
+    members = world.crowd(10 * PER_TURN)
+    for member in members:
+        member.patient = True
+    newcomer = world.client("newcomer")
+    assert "newcomer" not in world.poll(*members, newcomer)
+    assert world.poll()[0] == "newcomer"
+    assert len(world.log) == PER_TURN

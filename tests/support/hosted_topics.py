@@ -8,6 +8,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from broker.cold_reads import ColdReads
 from broker.config import Config
 from broker.context import RequestContext
 from broker.delayed import DelayedRequests
@@ -84,6 +85,7 @@ class HostedTopics:
         self.config = Config({"node.id": str(NODE_ID), **(settings or {})})
         self.authorizer = Denying()
         self.delayed = DelayedRequests(self.clock)
+        self.cold_reads = ColdReads()
         self.images = Images()
         self.logs = LogManager(
             [str(directory)],

@@ -85,8 +85,15 @@ def decode_response(api: str, version: int, frame: bytes) -> tuple[int, Any]:
 class WireClient:
     """One connection, a context manager; requests may be pipelined with `send` and `receive`."""
 
-    def __init__(self, address: tuple[str, int], timeout_s: float = SOCKET_TIMEOUT_S, client_id: str = "wire") -> None:
-        self.socket = socket.create_connection(address, timeout_s)
+    def __init__(
+        self,
+        address: tuple[str, int],
+        timeout_s: float = SOCKET_TIMEOUT_S,
+        client_id: str = "wire",
+        from_host: str | None = None,
+    ) -> None:
+        source = None if from_host is None else (from_host, 0)
+        self.socket = socket.create_connection(address, timeout_s, source)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._client_id = client_id
         self._correlation_id = 0

@@ -66,6 +66,17 @@ def test_each_request_and_response_is_a_line(make_broker: MakeBroker, wire_log: 
     assert "value" not in lines[7]
 
 
+def test_no_request_is_missing_that_begins_as_another_one_did(make_broker: MakeBroker, wire_log: Path) -> None:
+    broker = make_broker("--wire-log", str(wire_log), "--wire-format", "json", "--wire-api", "produce").start()
+    with broker.connect() as client:
+        create(client, "orders")
+        for number in range(4):
+            produce(client, "orders", b"%d" % number)
+    assert broker.stop() == 0
+    events = [each["event"] for each in objects(wire_log) if each.get("api") == "Produce"]
+    assert events == ["request", "response"] * 4
+
+
 def test_records_that_come_from_a_file_are_shown_when_asked_for(make_broker: MakeBroker, wire_log: Path) -> None:
     broker = make_broker("--wire-log", str(wire_log), "--wire-format", "json", "--wire-records").start()
     with broker.connect() as client:
