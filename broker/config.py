@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from .config_table import BROKER_PROPERTIES, Property
-from .config_types import ConfigError, ConfigSource, Value, parse
+from .config_types import SHORT_MAX, ConfigError, ConfigSource, Value, parse
 
 __all__ = ["BROKER_PROPERTIES", "Config", "Property", "StartupError"]
 
-# What one source says: properties by name, as text.
+# What one source says: properties by name, as text. Those of the start are one: file, environment, command line.
 Layer: TypeAlias = "tuple[ConfigSource, Mapping[str, str]]"
 
 
@@ -22,20 +22,20 @@ class StartupError(Exception):
 class Config:
     """The value of every property of BROKER_PROPERTIES, at the moment.
 
-    A property has its default, unless the file or the command line says otherwise, unless it was set at run time for
-    all brokers, unless it was set for this one (KIP-226). All brokers of a process have their own; whoever needs a
-    value asks for it when it is needed, or follows the changes, since `adopt` may change it.
+    A property has its default, unless the start says otherwise (a file, the environment, the command line), unless it
+    was set at run time for all brokers, unless it was set for this one (KIP-226). All brokers of a process have their
+    own; whoever needs a value asks for it when it is needed, or follows the changes, since `adopt` may change it.
+    Names that are not in the table are kept for those who ask for the layers, and mean nothing, as in Kafka.
 
     The readers are named after the type they return, and assert that the property is of it and has a value; `int`
     serves SHORT, INT and LONG.
 
     Args:
         settings: properties by name, as text; the others have their defaults.
-        for_all, for_this: what was set at run time for all brokers and for this one. Names that are unknown are kept
-            for those who ask for the layers, and mean nothing.
+        for_all, for_this: what was set at run time for all brokers and for this one.
 
     Raises:
-        StartupError: a name is unknown, or a value is bad by itself or beside another.
+        StartupError: a value is bad by itself or beside another.
     """
 
     __slots__ = ("_given", "_values", "layers")
@@ -55,7 +55,6 @@ class Config:
             (ConfigSource.DYNAMIC_DEFAULT_BROKER_CONFIG, for_all or {}),
             (ConfigSource.STATIC_BROKER_CONFIG, self._given),
         )
-        _check_names(self._given)
         values: dict[str, Value] = {name: row.default for name, row in BROKER_PROPERTIES.items()}
         for _, texts in reversed(self.layers):
             for name, text in texts.items():
@@ -68,30 +67,45 @@ class Config:
 
     @classmethod
     def load(
-        cls, file: builtins.str | None = None, settings: Mapping[builtins.str, builtins.str] | None = None
+        cls,
+        files: Sequence[builtins.str] = (),
+        environment: Mapping[builtins.str, builtins.str] | None = None,
+        settings: Mapping[builtins.str, builtins.str] | None = None,
     ) -> Config:
-        """Return the configuration of a .properties or .toml file, if there is one, with `settings` laid over it.
+        """Return the configuration of .properties and .toml files, variables and settings, each laid over those before.
+
+        Args:
+            environment: the variables of a process, by name; those that stand for properties hold.
+            settings: properties by name.
 
         Raises:
-            StartupError: as the constructor, or the file cannot be read.
+            StartupError: as the constructor, or a file cannot be read.
         """
-        if file is None:
-            return cls(settings)
-        from .config_file import read_config_file
+        given: dict[builtins.str, builtins.str] = {}
+        for file in files:
+            from .config_file import read_config_file
 
-        from_file = read_config_file(file)
-        try:
-            # On its own first: what is wrong in the file names the file, even where a setting would hide it.
-            _check_names(from_file)
-            for name, text in from_file.items():
-                _parse(name, text)
-        except StartupError as error:
-            raise StartupError(f"{file}: {error}") from error
-        return cls({**from_file, **(settings or {})})
+            properties = read_config_file(file)
+            # On its own first: what is wrong in the file names the file, even where something else would hide it.
+            for name, text in properties.texts.items():
+                _parse_in(properties.place(name), name, text)
+            given |= properties.texts
+        if environment is not None:
+            from .config_environment import environment_properties
+
+            for variable, (name, text) in environment_properties(environment).items():
+                _parse_in(f"The environment variable {variable}", name, text)
+                given[name] = text
+        return cls({**given, **(settings or {})})
 
     def given(self, name: builtins.str) -> builtins.bool:
-        """Tell whether the property was set in the file or on the command line, be it to its default."""
+        """Tell whether the property was set at the start, be it to its default."""
         return name in self._given
+
+    @property
+    def names_not_in_table(self) -> builtins.list[builtins.str]:
+        """The names that the start has given and that are not in the table, in their order."""
+        return [name for name in self._given if name not in BROKER_PROPERTIES]
 
     def source(self, name: builtins.str) -> ConfigSource:
         """Return where the value of the property comes from."""
@@ -161,12 +175,24 @@ class Config:
 
     def _check_together(self) -> None:
         """Raise StartupError for values that are bad beside another or where they are used, as KafkaConfig does."""
-        from .listeners import advertised_listeners_of  # it imports StartupError from here
+        from .connection_limits import connection_limits_of  # both import StartupError from here
+        from .listeners import advertised_listeners_of, gateway_host_of
 
         if self.given("broker.id") and self.given("node.id") and self.int("broker.id") != self.int("node.id"):
             raise StartupError("node.id and broker.id must have the same value where both are given.")
         if self.node_id < 0:
             raise StartupError("broker.id must be at least 0.")
+        for name in ("ottla.cluster.id", "broker.rack"):
+            text = self._values[name]
+            if isinstance(text, str) and not (text.isprintable() and len(text.encode()) <= SHORT_MAX):
+                raise StartupError(f"{name} must be a line of text of at most {SHORT_MAX} bytes.")
+        if self._values["ottla.cluster.id"] == "":
+            raise StartupError("ottla.cluster.id must not be empty; leave it out for one at random.")
+        if "broker" not in self.list("process.roles"):
+            raise StartupError(
+                "process.roles asks for a controller alone, which Ottla does not need: start none, or let it be a "
+                "broker too."
+            )
         for name, low in (("log.roll.ms", 1), ("log.roll.jitter.ms", 0)):
             value = self._values[name]
             if isinstance(value, int) and value < low:
@@ -178,7 +204,13 @@ class Config:
                 break
         if self.int("group.max.session.timeout.ms") < self.int("group.min.session.timeout.ms"):
             raise StartupError("group.max.session.timeout.ms must be at least group.min.session.timeout.ms.")
+        if 0 < self.int("queued.max.request.bytes") < self.int("socket.request.max.bytes"):
+            raise StartupError("queued.max.request.bytes must be at least socket.request.max.bytes, or 0 for no limit.")
+        if 0 <= self.int("connections.max.idle.ms") <= 100:
+            raise StartupError("connections.max.idle.ms must be more than 100, or below 0 for ever.")
+        connection_limits_of(self)
         advertised_listeners_of(self)
+        gateway_host_of(self)
 
 
 def _parse(name: str, text: str) -> Value:
@@ -189,15 +221,10 @@ def _parse(name: str, text: str) -> Value:
         raise StartupError(f"{str(error).rstrip('.')}.") from error
 
 
-def _check_names(names: Iterable[str]) -> None:
-    """Raise StartupError that names every unknown property, with the nearest known one where one is near."""
-    unknown = [name for name in names if name not in BROKER_PROPERTIES]
-    if not unknown:
-        return
-    from difflib import get_close_matches  # needed only by those who mistype
-
-    described = []
-    for name in unknown:
-        nearest = get_close_matches(name.lower(), BROKER_PROPERTIES, n=1)
-        described.append(f"{name!r} (the nearest is {nearest[0]!r})" if nearest else repr(name))
-    raise StartupError(f"There is no property {', '.join(described)}; --list-config shows them all.")
+def _parse_in(place: str, name: str, text: str) -> None:
+    """Raise StartupError that says where the bad value of a property in the table stands."""
+    if name in BROKER_PROPERTIES:
+        try:
+            _parse(name, text)
+        except StartupError as error:
+            raise StartupError(f"{place}: {error}") from error

@@ -12,10 +12,14 @@ from typing import NamedTuple
 from .config import Config
 from .config_table import BROKER_PROPERTIES, Dynamic, Property
 from .config_types import ConfigSource, ConfigType, to_text
+from .connection_limits import is_listener_limit
 from .topic_config import default_value, valid_overrides
 from .topic_config_table import TOPIC_SETTINGS, TopicSetting
 
 _WAITS = "kept but not yet in force"
+_LISTENER_PREFIX = "listener.name."
+_LISTENER_LIMIT_DOC = "Most connections at once on this listener."
+_INERT_DOC = "It is one of Kafka's, and changes nothing here."
 
 
 class ConfigSynonym(NamedTuple):
@@ -60,7 +64,7 @@ def topic_entries(overrides: Mapping[str, str], config: Config) -> list[ConfigEn
 
 
 def broker_entries(config: Config) -> list[ConfigEntry]:
-    """Return all properties of a broker, and whatever else was set at run time for it or for all brokers."""
+    """Return all properties of a broker that are in force, and whatever else was given at the start or set later."""
     strange = sorted({name for _, texts in config.layers for name in texts if name not in BROKER_PROPERTIES})
     return [_broker_entry(name, config) for name in (*BROKER_PROPERTIES, *strange)]
 
@@ -96,9 +100,7 @@ def explain_topic_setting(setting: TopicSetting) -> str:
 def _broker_entry(name: str, config: Config) -> ConfigEntry:
     row = BROKER_PROPERTIES.get(name)
     if row is None:
-        # Whatever it is for, it may be a password: as Kafka does, its values are not shown.
-        synonyms = [synonym._replace(value=None) for synonym in _synonyms([name], config)]
-        return ConfigEntry(name, None, synonyms[0].source, True, True, None, synonyms, None)
+        return _strange_entry(name, config)
     synonyms = _synonyms(_FAMILIES.get(name, (name,)), config)
     # A value in hours is nothing to say about a property in ms that has none.
     while synonyms and synonyms[0].name != name:
@@ -106,6 +108,23 @@ def _broker_entry(name: str, config: Config) -> ConfigEntry:
     source = synonyms[0].source if synonyms else ConfigSource.DEFAULT_CONFIG
     read_only = row.dynamic is Dynamic.READ_ONLY
     return ConfigEntry(name, to_text(config.value(name)), source, read_only, False, row.type, synonyms, explain(row))
+
+
+def _strange_entry(name: str, config: Config) -> ConfigEntry:
+    """Return what was given for a property that is not in the table."""
+    from .inert_properties import find_property
+
+    row = find_property(name)
+    synonyms = _synonyms([name], config)
+    source = synonyms[0].source
+    # Kafka calls read-only what it does not know and what is a single listener's, though both can be set.
+    read_only = row is None or row.dynamic is Dynamic.READ_ONLY or name.startswith(_LISTENER_PREFIX)
+    kind = None if row is None else row.type
+    if kind in (None, ConfigType.PASSWORD):  # what nobody knows may be a password, too
+        synonyms = [synonym._replace(value=None) for synonym in synonyms]
+        return ConfigEntry(name, None, source, read_only, True, kind, synonyms, None)
+    doc = _LISTENER_LIMIT_DOC if is_listener_limit(name) else _INERT_DOC
+    return ConfigEntry(name, synonyms[0].value, source, read_only, False, kind, synonyms, doc)
 
 
 def _synonyms(names: Iterable[str], config: Config) -> list[ConfigSynonym]:

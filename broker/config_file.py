@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .config import StartupError
 
@@ -18,38 +18,56 @@ _SPACE = " \t\f"
 _ESCAPED = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 
 
-def read_config_file(file: str) -> dict[str, str]:
-    """Return the properties of a .properties or .toml file as text, the last one of a name holding.
+class FileProperties(NamedTuple):
+    """What a file says: properties by name, as text, and the lines that they begin on, of .properties alone."""
+
+    file: str
+    texts: dict[str, str]
+    lines: dict[str, int]
+
+    def place(self, name: str) -> str:
+        """Where the property stands, for people."""
+        return f"{self.file}, line {self.lines[name]}" if name in self.lines else self.file
+
+
+def read_config_file(file: str) -> FileProperties:
+    """Return the properties of a .properties or .toml file, the last one of a name holding.
 
     Raises:
         StartupError: it cannot be read, has another ending, or is not what its ending says.
     """
     path = Path(file)
-    readers = {".properties": parse_properties, ".toml": parse_toml}
-    if path.suffix not in readers:
+    if path.suffix not in (".properties", ".toml"):
         raise StartupError(f"The configuration file {file} must end in .properties or .toml.")
     try:
-        content = path.read_bytes()
+        text = _decode(path.read_bytes())
     except OSError as error:
         raise StartupError(f"Cannot read the configuration file {file}: {error.strerror}.") from error
     try:
-        return readers[path.suffix](_decode(content))
+        if path.suffix == ".toml":
+            return FileProperties(file, parse_toml(text), {})
+        return FileProperties(file, *parse_properties(text))
     except ValueError as error:
         raise StartupError(f"{file}: {error}.") from error
 
 
-def parse_properties(text: str) -> dict[str, str]:
-    """Return the properties of a text in the syntax of java.util.Properties.
+def parse_properties(text: str) -> tuple[dict[str, str], dict[str, int]]:
+    """Return the properties of a text in the syntax of java.util.Properties, and the lines that they begin on.
 
     Raises:
         ValueError: a `\\u` is not followed by four hexadecimal digits.
     """
     properties: dict[str, str] = {}
-    for line in _logical_lines(text):
+    lines: dict[str, int] = {}
+    for number, line in _logical_lines(text):
         match = _KEY.fullmatch(line)
         assert match is not None, "every line has a key, if an empty one"
-        properties[_unescape(match["key"])] = _unescape(match["value"])
-    return properties
+        try:
+            name, value = _unescape(match["key"]), _unescape(match["value"])
+        except ValueError as error:
+            raise ValueError(f"line {number} has a {error}") from error
+        properties[name], lines[name] = value, number
+    return properties, lines
 
 
 def parse_toml(text: str) -> dict[str, str]:
@@ -71,21 +89,24 @@ def _decode(content: bytes) -> str:
         return content.decode("latin-1")
 
 
-def _logical_lines(text: str) -> Iterator[str]:
-    """Yield the lines that hold a property, without leading space, continued ones joined."""
+def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines that hold a property, without leading space, continued ones joined, by number of the first."""
     pending: str | None = None
-    for line in _LINE_END.split(text):
+    first = 0
+    for number, line in enumerate(_LINE_END.split(text), 1):
         stripped = line.lstrip(_SPACE)
-        if pending is None and (not stripped or stripped[0] in "#!"):
-            continue
+        if pending is None:
+            if not stripped or stripped[0] in "#!":
+                continue
+            first = number
         joined = (pending or "") + stripped
         if _CONTINUED.search(joined):
             pending = joined[:-1]
         else:
             pending = None
-            yield joined
+            yield first, joined
     if pending is not None:
-        yield pending
+        yield first, pending
 
 
 def _unescape(text: str) -> str:
@@ -94,7 +115,7 @@ def _unescape(text: str) -> str:
         if len(escaped) == 5:
             return chr(int(escaped[1:], 16))
         if escaped == "u":
-            raise ValueError(f"malformed \\u escape in {text!r}")
+            raise ValueError("malformed \\u escape")  # without the text, which may be a password
         return _ESCAPED.get(escaped, escaped)
 
     # Java writes a character beyond the 16-bit plane as two escapes, which are one character only together.

@@ -6,11 +6,13 @@ import logging
 from collections.abc import Callable, Mapping
 
 from .config import BROKER_PROPERTIES, Config, StartupError
-from .config_table import LOG_MOVES_BYTES_PER_SECOND_MAX, Dynamic
+from .config_table import Dynamic
 from .metadata.image import ImageDelta, MetadataImage
 from .topic_config import defaults_not_yet_in_force
 
 logger = logging.getLogger(__name__)
+
+LOGGED_LENGTH = 200
 
 
 class ConfigFollower:
@@ -109,9 +111,16 @@ def _changed(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, s
 def _log_changes(before: Mapping[str, str], after: Mapping[str, str]) -> None:
     changed = _changed(before, after)
     if changed:
-        logger.info("[configs] Set at run time: %s", ", ".join(changed.values()))
+        logger.info("[configs] Set at run time: %s", ", ".join(map(printable, changed.values())))
     if gone := [name for name in before if name not in after]:
-        logger.info("[configs] No longer set at run time: %s", ", ".join(gone))
-    unknown = [name for name in changed if name not in BROKER_PROPERTIES and name != LOG_MOVES_BYTES_PER_SECOND_MAX]
-    if unknown:
-        logger.warning("[configs] There is no such property here, so that nothing obeys it: %s", ", ".join(unknown))
+        logger.info("[configs] No longer set at run time: %s", ", ".join(map(printable, gone)))
+    if names := [name for name in changed if name not in BROKER_PROPERTIES]:
+        from .config_remarks import remark_on
+
+        remark_on(names)
+
+
+def printable(text: str) -> str:
+    """Return what the log shows of a text that a client may have chosen: one line, no longer than one would read."""
+    text = text[:LOGGED_LENGTH]
+    return text if text.isprintable() else ascii(text)

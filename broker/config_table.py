@@ -68,6 +68,26 @@ LISTENERS = (
         "port at which its own connection arrived, which an empty host and port 0 stand for.",
     ),
     Property(
+        "ottla.gateway.advertised.host",
+        _STRING,
+        None,
+        None,
+        _READ_ONLY,
+        "The host that clients are told whose connections come from the default gateway of this machine, in place of "
+        "the address that they reached. Meant for containers, which see the host's clients there: `localhost` is what "
+        "these can connect to, if the port is published under its own number. It holds for listeners on every address "
+        "to which advertised.listeners gives no host.",
+    ),
+    Property(
+        "controller.listener.names",
+        _LIST,
+        None,
+        None,
+        _READ_ONLY,
+        "Listeners of Kafka's controllers. There are none here, so they are left out of listeners and "
+        "advertised.listeners.",
+    ),
+    Property(
         "listener.security.protocol.map",
         _STRING,
         "SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT",
@@ -82,6 +102,52 @@ LISTENERS = (
         at_least(1),
         _READ_ONLY,
         "Largest request in bytes; a client that announces a larger one is disconnected.",
+    ),
+    Property(
+        "queued.max.request.bytes",
+        _LONG,
+        -1,
+        None,
+        _READ_ONLY,
+        "How many bytes of requests may be arriving at once, each counted with the size that it announces; while they "
+        "are used up, no other request is received. 0 or less for no limit, else at least socket.request.max.bytes.",
+    ),
+    Property(
+        "max.connections",
+        _INT,
+        INT_MAX,
+        at_least(0),
+        _CLUSTER_WIDE,
+        "Most connections at once; others wait to be accepted until one closes. listener.name.NAME.max.connections, "
+        "with the name in lower case, is a limit for a listener beside it. When it is lowered at run time, those that "
+        "have been idle longest are closed. At least 1; the limit on the process's open files (ulimit -n) comes first.",
+    ),
+    Property(
+        "max.connections.per.ip",
+        _INT,
+        INT_MAX,
+        at_least(0),
+        _CLUSTER_WIDE,
+        "Most connections at once from one address; further ones are closed at once. 0 only where "
+        "max.connections.per.ip.overrides says who may connect.",
+    ),
+    Property(
+        "max.connections.per.ip.overrides",
+        _STRING,
+        "",
+        None,
+        _CLUSTER_WIDE,
+        "Other limits for some addresses, as HOST:NUMBER with a comma between. A name stands for all its addresses, "
+        "and is looked up at the start and when a setting of the broker changes.",
+    ),
+    Property(
+        "connections.max.idle.ms",
+        _LONG,
+        600000,
+        None,
+        _READ_ONLY,
+        "How many ms a connection may neither send nor take a byte, even while it waits for a reply, before it is "
+        "closed: more than 100, or below 0 for ever. It is closed up to 10 s later.",
     ),
     Property(
         "socket.listen.backlog.size",
@@ -148,6 +214,24 @@ IDENTITY = (
         "default.",
     ),
     Property("broker.id", _INT, -1, None, _READ_ONLY, "Older name of node.id; where both are given they must agree."),
+    Property(
+        "process.roles",
+        _LIST,
+        ("broker", "controller"),
+        ListOf("broker", "controller"),
+        _READ_ONLY,
+        "What this process is in its cluster. Ottla is always both, and does not start as a controller alone. Kafka "
+        "has no default.",
+    ),
+    Property(
+        "ottla.cluster.id",
+        _STRING,
+        None,
+        None,
+        _READ_ONLY,
+        "The id of the cluster, which a new data directory gets in place of one at random, and which data that is "
+        "there must have.",
+    ),
     Property("broker.rack", _STRING, None, None, _READ_ONLY, "The rack or availability zone that clients are told."),
 )
 
@@ -197,6 +281,15 @@ LOGS = (
         ListOf(),
         _READ_ONLY,
         "The log directory; log.dirs holds if it is given too. Kafka's default is /tmp/kafka-logs.",
+    ),
+    Property(
+        "metadata.log.dir",
+        _STRING,
+        None,
+        None,
+        _READ_ONLY,
+        "Where the metadata lies, in a directory ottla-metadata of its own. Without it that is in the first of the log "
+        "directories, if there are any given, and else the data directory itself; --data-dir holds over both.",
     ),
     Property(
         "log.flush.offset.checkpoint.interval.ms",

@@ -38,6 +38,8 @@ class ConfigType(IntEnum):
     LONG = 5
     DOUBLE = 6
     LIST = 7
+    CLASS = 8
+    PASSWORD = 9
 
 
 class ConfigSource(IntEnum):
@@ -158,7 +160,7 @@ def parse(name: str, kind: ConfigType, valid: Valid | None, text: str) -> Value:
         case ConfigType.LIST:
             # Kafka drops what is repeated.
             value = tuple(dict.fromkeys(_COMMA.split(trimmed))) if trimmed else ()
-        case ConfigType.STRING:
+        case ConfigType.STRING | ConfigType.CLASS | ConfigType.PASSWORD:
             value = trimmed
     if valid is not None and (complaint := valid.complaint(name, value)):
         raise _invalid(name, text, complaint)

@@ -224,7 +224,8 @@ class ConfigController:
         for texts in (static,) if node_id is None else (for_all, static):
             if name in texts:
                 return texts[name]
-        return to_text(BROKER_PROPERTIES[name].default) or ""
+        row = BROKER_PROPERTIES.get(name)
+        return "" if row is None else to_text(row.default) or ""
 
 
 def _check_local_retention(config: Config) -> None:

@@ -7,14 +7,18 @@ D/broker-<id>/     the broker's log directory, unless `log.dirs` names others
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
+from collections.abc import Iterable
 
+from storage import meta_properties
 from storage.filesystem import Filesystem
 
 from .config import Config, StartupError
 
 _EPHEMERAL_PREFIX = "ottla-ephemeral-"
+_METADATA_FILE_NAME = "metadata.db"
 
 
 class DataDirectory:
@@ -32,9 +36,15 @@ class DataDirectory:
             raise StartupError(
                 f"The data directory {self.path} is in use by another broker; stop it or choose another --data-dir."
             ) from error
-        except OSError as error:
+        except PermissionError as error:
             raise StartupError(
-                f"The data directory {self.path} cannot be used: {error.strerror}; choose another --data-dir."
+                f"The data directory {self.path} is not one that user {os.geteuid()} may write to; give it to that "
+                "user, run as its owner, or choose another --data-dir."
+            ) from error
+        except OSError as error:
+            remedy = "mount it writable or choose" if error.errno == errno.EROFS else "choose"
+            raise StartupError(
+                f"The data directory {self.path} cannot be used: {error.strerror}; {remedy} another --data-dir."
             ) from error
 
     @classmethod
@@ -49,7 +59,7 @@ class DataDirectory:
     @property
     def metadata_path(self) -> str:
         """The file of the embedded metadata store."""
-        return os.path.join(self.path, "metadata.db")
+        return os.path.join(self.path, _METADATA_FILE_NAME)
 
     def log_directories(self, config: Config) -> list[str]:
         """The broker's log directories: exactly those of `log.dirs` where it is set."""
@@ -61,6 +71,24 @@ class DataDirectory:
         if self.ephemeral:
             self._filesystem.remove_tree(self.path)
         self._filesystem.close(self._lock_fd)
+
+
+def has_data(path: str) -> bool:
+    """Tell whether a broker has used this data directory before."""
+    return os.path.exists(os.path.join(path, _METADATA_FILE_NAME))
+
+
+def refuse_logs_of_others(log_directories: Iterable[str]) -> None:
+    """Raise StartupError for a log directory that is in use already, for a broker whose data directory is new.
+
+    It would know none of the topics in there, as of a Kafka broker, and put their logs aside.
+    """
+    for path in log_directories:
+        if os.path.exists(os.path.join(path, meta_properties.FILE_NAME)):
+            raise StartupError(
+                f"The log directory {path} has the logs of another broker, as of Kafka, whose metadata this one does "
+                "not have; give it a new log directory, or the data directory that belongs to this one."
+            )
 
 
 def _sweep(path: str, filesystem: Filesystem) -> None:

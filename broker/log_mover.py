@@ -23,6 +23,7 @@ from .byte_quota import ByteQuota
 from .clock import Clock
 from .config import Config
 from .config_table import LOG_MOVES_BYTES_PER_SECOND_MAX
+from .config_types import ConfigError, ConfigType, at_least, parse
 
 logger = logging.getLogger(__name__)
 
@@ -181,7 +182,12 @@ class LogMover:
         for _, texts in self._config.layers:
             text = texts.get(LOG_MOVES_BYTES_PER_SECOND_MAX)
             if text is not None:
-                return max(1, int(text)) if text.isdecimal() else None
+                try:
+                    quota = parse(LOG_MOVES_BYTES_PER_SECOND_MAX, ConfigType.LONG, at_least(0), text)
+                except ConfigError:
+                    return None  # a file may hold anything
+                assert isinstance(quota, int)
+                return max(1, quota)
         return None
 
     async def _keep_quota(self, move: LogMove, size_bytes: int) -> None:

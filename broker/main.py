@@ -18,12 +18,15 @@ from storage.filesystem import Filesystem
 from .broker import Broker
 from .clock import Clock
 from .config import Config
-from .data_directory import DataDirectory
+from .data_directory import DataDirectory, has_data, refuse_logs_of_others
 from .event_loop import loop_factory
+from .server import check_addresses
 
 if TYPE_CHECKING:
     from .wire.serving import WireTap
     from .wire.wire_log import WireLogOptions
+
+logger = logging.getLogger(__name__)
 
 _EXIT_INTERRUPTED = 130
 _OLD_COLLECTION_THRESHOLD = 1000  # collections of the middle generation; Python's default is 10
@@ -40,7 +43,15 @@ def run(
     """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     _raise_descriptor_limit()
+    if names := config.names_not_in_table:
+        from .config_remarks import remark_on
+
+        remark_on(names)
     filesystem = Filesystem()
+    if ephemeral or not has_data(data_dir):
+        # Before a start that is in vain leaves anything behind.
+        check_addresses(config)
+        refuse_logs_of_others(config.log_dirs)
     directory = DataDirectory.temporary(filesystem) if ephemeral else DataDirectory(data_dir, filesystem)
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
@@ -99,10 +110,15 @@ async def _serve_until_stopped(
             f"in {elapsed_ms:.0f} ms",
             flush=True,
         )
+        for sentence in broker.advertisements():
+            logger.info("[listeners] %s", sentence)
         await stop.wait()
     finally:
         await broker.stop()
-    return 1 if broker.failed else 0
+    if broker.failed:
+        return 1
+    logger.info("The broker has stopped cleanly.")
+    return 0
 
 
 def _address(host: str, port: int) -> str:
@@ -125,3 +141,5 @@ def _end_on_signals(stop: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number)
+    # Who starts us may block it (docker/Dockerfile); one that has come meanwhile is handled now.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from broker.config import Config
 from broker.config_entries import explain, topic_entries
 from broker.config_table import SECTIONS, Property
 from broker.config_types import Valid, to_text
+from broker.inert_properties import INERT_PROPERTIES, MISSED
 from broker.registry import APIS, Api
 from broker.topic_config_table import TOPIC_SETTINGS, TopicSetting
 
@@ -23,14 +25,23 @@ DIRECTORY = Path(__file__).parent
 _CONFIGURATION_HEAD = """\
 # Configuration
 
-Ottla takes Kafka's property names, from a file and from the command line:
+Ottla takes Kafka's property names, from files, from the environment and from the command line:
 
-    ottla serve --config server.properties --set num.partitions=3
+    ottla serve --config server.properties --from-env --set num.partitions=3
 
-The file is a Java `.properties` file, as Kafka reads it, or TOML (`log.retention.ms = 1000` in any of TOML's ways to
-write a dotted name). What `--set` gives holds over the file. `--host` and `--port` stand for one `PLAINTEXT` listener
-and cannot be combined with `listeners`. An unknown name or a bad value ends the start with one sentence and exit
-code 2.
+A file is a Java `.properties` file, as Kafka reads it, or TOML (`log.retention.ms = 1000` in any of TOML's ways to
+write a dotted name); of several the last one holds. The environment, read with `--from-env` alone, holds over files,
+and what `--set` gives over both. `--host` and `--port` stand for one `PLAINTEXT` listener and cannot be combined with
+`listeners`.
+
+A bad value ends the start with one sentence and exit code 2. A name that Kafka does not have either is no reason not to
+start, as in Kafka: one warning names it, and the property that it is most like. What Kafka has and has no meaning here
+is passed over, and listed in one line of the log; the end of this page has these names. So the `server.properties` that
+Kafka comes with starts Ottla as it is: listeners of controllers are left out.
+
+In the environment names are written as for Kafka's container images: `KAFKA_LOG_RETENTION_MS` is `log.retention.ms`, an
+underscore is a dot, two are an underscore, three a dash. `CLUSTER_ID` stands for `ottla.cluster.id`. What Kafka's start
+scripts read and is no property, such as `KAFKA_HEAP_OPTS`, is passed over.
 
 Names, types, valid values and defaults are those of Apache Kafka 4.3 unless the text gives Kafka's own; names that
 begin with `ottla.` are Ottla's. *Update* is how far a property can be changed while a broker runs, as in Kafka: not at
@@ -42,7 +53,8 @@ all (read-only), per broker, or for the whole cluster. Any admin client does tha
 What is set so holds at once and after every start, over the file and the command line, until it is deleted again; the
 log of a starting broker names it. A value that is no longer valid then is left out with a warning.
 
-This page is made from `broker/config_table.py` and `broker/topic_config_table.py` by `make docs`.
+This page is made from `broker/config_table.py`, `broker/topic_config_table.py` and `broker/inert_properties.py` by
+`make docs`.
 """
 
 _TOPIC_HEAD = """\
@@ -53,6 +65,20 @@ returned. *In force* tells which ones something obeys already; of the others the
 
 | Setting | Type | Default | Valid | In force | Default from |
 |---|---|---|---|---|---|
+"""
+
+
+_INERT_HEAD = """\
+## Properties of Kafka that nothing obeys
+
+They can be given, and set at run time where Kafka allows that, and change nothing. What is set at run time must be of
+the right type, and no more is asked of it. Some of them keep clients from doing things in Kafka, so the log warns of
+each: {missed}.
+DescribeConfigs lists those that were given, passwords without their values.
+
+{names}
+
+Names that Kafka has given up are passed over, too, such as `zookeeper.connect` and `inter.broker.protocol.version`.
 """
 
 
@@ -67,6 +93,8 @@ def configuration() -> str:
     defaults = {entry.name: entry.value for entry in topic_entries({}, Config())}
     rows = "\n".join(_setting_row(setting, defaults.get(setting.name)) for setting in TOPIC_SETTINGS.values())
     parts.append(f"{_TOPIC_HEAD}{rows}\n")
+    names = textwrap.fill(_quoted(INERT_PROPERTIES), 120, break_on_hyphens=False)
+    parts.append(_INERT_HEAD.format(missed=_quoted(MISSED), names=names))
     return "\n".join(parts)
 
 
@@ -155,6 +183,10 @@ def _setting_row(setting: TopicSetting, default: str | None) -> str:
     return _row(
         f"`{setting.name}`", setting.type.name.lower(), _value(default), _valid(setting.valid), in_force, origin
     )
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(names))
 
 
 def _row(*cells: str) -> str:

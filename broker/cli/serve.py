@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..config import Config, StartupError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 DEFAULT_HOST = "localhost"
 DEFAULT_PORT = 9092
 DEFAULT_DATA_DIRECTORY = "./ottla-data"
+METADATA_DIRECTORY_NAME = "ottla-metadata"
 EXIT_CANNOT_START = 2
 
 
@@ -28,7 +30,7 @@ def add_parser(commands: _SubParsersAction[Any]) -> None:
         "serve",
         help="run a broker",
         description="Run a broker until Ctrl-C or SIGTERM.",
-        epilog="Properties have Kafka's names; what --set gives holds over the file.",
+        epilog="Properties have Kafka's names; what --set gives holds over the environment, and that over the file.",
     )
     parser.add_argument("--host", metavar="H", help=f"address to listen on (default: {DEFAULT_HOST})")
     parser.add_argument(
@@ -38,13 +40,13 @@ def add_parser(commands: _SubParsersAction[Any]) -> None:
     place.add_argument(
         "--data-dir",
         metavar="DIR",
-        default=DEFAULT_DATA_DIRECTORY,
-        help=f"directory of metadata and logs, made if missing (default: {DEFAULT_DATA_DIRECTORY})",
+        help="directory of metadata and logs, made if missing (default: one in metadata.log.dir or the first of "
+        f"log.dirs, or without these {DEFAULT_DATA_DIRECTORY})",
     )
     place.add_argument(
         "--ephemeral", action="store_true", help="keep the data in a directory that is removed at the end"
     )
-    parser.add_argument("--config", metavar="FILE", help="read properties from a .properties or .toml file")
+    add_source_options(parser)
     parser.add_argument(
         "--set",
         metavar="NAME=VALUE",
@@ -59,7 +61,24 @@ def add_parser(commands: _SubParsersAction[Any]) -> None:
     )
     add_log_options(parser, "wire-")
     parser.add_argument("--list-config", action="store_true", help="print every property and end")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
+
+
+def add_source_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where properties are read from."""
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        action="append",
+        default=[],
+        dest="files",
+        help="read properties from a .properties or .toml file; may be repeated, the last one holding",
+    )
+    parser.add_argument(
+        "--from-env",
+        action="store_true",
+        help="read properties from the environment as the images of Kafka do, KAFKA_LOG_RETENTION_MS and so on",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -70,24 +89,31 @@ def run(options: argparse.Namespace) -> int:
         sys.stdout.write(list_config())
         return 0
     try:
-        config = _load(options.config, options.settings, options.host, options.port)
-        if not options.data_dir:
+        config = _load(options)
+        if options.data_dir == "":
             raise StartupError("--data-dir names no directory; leave it out for ./ottla-data.")
         if options.ephemeral and config.log_dirs:
             raise StartupError("--ephemeral removes its data at the end, so log.dirs cannot be given with it.")
         wire_log = _wire_log(options)
         from ..main import run as run_broker
 
-        return run_broker(config, options.data_dir, options.ephemeral, options.started_ms, wire_log)
+        data_dir = _data_directory(config) if options.data_dir is None else options.data_dir
+        return run_broker(config, data_dir, options.ephemeral, options.started_ms, wire_log)
     except StartupError as error:
         sys.stderr.write(f"ottla serve: {error}\n")
         return EXIT_CANNOT_START
 
 
-def _load(file: str | None, assignments: Sequence[tuple[str, str]], host: str | None, port: int | None) -> Config:
+def load_sources(options: argparse.Namespace, settings: Mapping[str, str]) -> Config:
+    """Return the configuration of those sources that the options name, and of settings over them."""
+    return Config.load(options.files, os.environ if options.from_env else None, settings)
+
+
+def _load(options: argparse.Namespace) -> Config:
     """Return the configuration, with --host and --port as the only listener if either is given."""
-    settings = dict(assignments)
-    config = Config.load(file, settings)
+    settings = dict(options.settings)
+    config = load_sources(options, settings)
+    host, port = options.host, options.port
     if host is None and port is None:
         return config
     if config.given("listeners"):
@@ -96,7 +122,13 @@ def _load(file: str | None, assignments: Sequence[tuple[str, str]], host: str | 
     host = DEFAULT_HOST if host is None else host
     bracketed = f"[{host}]" if ":" in host and not host.startswith("[") else host
     settings["listeners"] = f"PLAINTEXT://{bracketed}:{DEFAULT_PORT if port is None else port}"
-    return Config.load(file, settings)
+    return load_sources(options, settings)
+
+
+def _data_directory(config: Config) -> str:
+    """Return the data directory where no option names it: beside the logs, as Kafka's metadata."""
+    place = config.optional_str("metadata.log.dir") or next(iter(config.log_dirs), None)
+    return DEFAULT_DATA_DIRECTORY if place is None else os.path.join(place, METADATA_DIRECTORY_NAME)
 
 
 def _wire_log(options: argparse.Namespace) -> WireLogOptions | None:

@@ -18,18 +18,28 @@ async def check_owner(store: MetadataStore, node_id: int) -> None:
         raise StoreError(f"The data is that of node.id={ids}, not {node_id}: give that id, or another data directory.")
 
 
-async def register_broker(store: MetadataStore, node_id: int, rack: str | None) -> str:
-    """Count this start of the broker and return the cluster's id, made by whoever is first.
+async def register_broker(
+    store: MetadataStore, node_id: int, rack: str | None, wanted_cluster_id: str | None = None
+) -> str:
+    """Count this start of the broker and return the cluster's id, made or brought along by whoever is first.
 
     The start count is part of every leader epoch of this broker, so two starts must never see the same one: it is
     changed by compare-and-swap, and only then may logs be opened. A first start counts as 0, and its epochs are
-    those of Kafka.
+    those of Kafka. Raises StoreError where the data has another id than the one that is wanted.
     """
     while True:
         cluster = await store.get(CLUSTER_ID)
         broker = await store.get(broker_key(node_id))
         start_count = 0 if broker is None else decode_broker(broker.value).start_count + 1
-        cluster_id = uuid_to_text(random_uuid()) if cluster is None else cluster.value.decode()
+        if cluster is None:
+            cluster_id = wanted_cluster_id or uuid_to_text(random_uuid())
+        else:
+            cluster_id = cluster.value.decode()
+            if wanted_cluster_id not in (None, cluster_id):
+                raise StoreError(
+                    f"The data is that of the cluster {cluster_id}, not {wanted_cluster_id}: give that id, or none, or "
+                    "another data directory."
+                )
         compares = [
             Compare(broker_key(node_id), 0 if broker is None else broker.mod_revision),
             Compare(CLUSTER_ID, 0 if cluster is None else cluster.mod_revision),

@@ -146,7 +146,10 @@ class SqliteStore:
             elif application_id != APPLICATION_ID:
                 raise StoreError(f"{self._path} is not a metadata store of Ottla but some other SQLite database.")
             elif schema_version > SCHEMA_VERSION:
-                raise StoreError(f"The metadata store {self._path} was written by a newer version of Ottla.")
+                raise StoreError(
+                    f"The metadata store {self._path} was written by a newer version of Ottla; use that version, or "
+                    "another data directory."
+                )
             revision = connection.execute("SELECT revision FROM store").fetchone()[0]
             connection.execute("COMMIT")
         except BaseException:

@@ -32,19 +32,15 @@ def test_settings_hold_over_defaults() -> None:
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
+        ({"ottla.cluster.id": ""}, "ottla.cluster.id must not be empty; leave it out for one at random."),
+        ({"ottla.cluster.id": "a\nb"}, "ottla.cluster.id must be a line of text of at most 32767 bytes."),
+        # As Python reads a byte of the environment that is not UTF-8.
+        ({"broker.rack": "a\udcff"}, "broker.rack must be a line of text of at most 32767 bytes."),
+        ({"broker.rack": "é" * 16384}, "broker.rack must be a line of text of at most 32767 bytes."),
         (
-            {"log.retension.ms": "1"},
-            "There is no property 'log.retension.ms' (the nearest is 'log.retention.ms'); "
-            "--list-config shows them all.",
-        ),
-        (
-            {"Num.Partitions": "1"},
-            "There is no property 'Num.Partitions' (the nearest is 'num.partitions'); --list-config shows them all.",
-        ),
-        (
-            {"process.roles": "broker", "num.partition": "1"},
-            "There is no property 'process.roles', 'num.partition' (the nearest is 'num.partitions'); "
-            "--list-config shows them all.",
+            {"process.roles": "controller"},
+            "process.roles asks for a controller alone, which Ottla does not need: start none, or let it be a broker "
+            "too.",
         ),
         ({"num.partitions": "0"}, "Invalid value 0 for configuration num.partitions: Value must be at least 1."),
         ({"log.dirs": ""}, "Configuration 'log.dirs' must not be empty. Valid values include: any non-empty value."),
@@ -61,7 +57,8 @@ def test_settings_hold_over_defaults() -> None:
         ({"broker.id": "1", "node.id": "2"}, "node.id and broker.id must have the same value where both are given."),
         (
             {"listeners": "nowhere"},
-            "listeners has 'nowhere', which is not NAME://HOST:PORT (an IPv6 address stands in brackets).",
+            "listeners has 'nowhere', which is not NAME://HOST:PORT, as PLAINTEXT://localhost:9092 is (an IPv6 address "
+            "stands in brackets).",
         ),
     ],
 )
@@ -100,22 +97,42 @@ def test_log_dirs(settings: dict[str, str], log_dirs: list[str]) -> None:
 def test_load_lays_settings_over_the_file(tmp_path: Path) -> None:
     file = tmp_path / "server.properties"
     file.write_text("num.partitions=2\nbroker.rack = r2\n")
-    config = Config.load(str(file), {"num.partitions": "3"})
+    config = Config.load([str(file)], settings={"num.partitions": "3"})
     assert config.int("num.partitions") == 3
     assert config.optional_str("broker.rack") == "r2"
     assert config.given("broker.rack")
 
 
 def test_load_without_a_file() -> None:
-    assert Config.load(None, {"num.partitions": "3"}).int("num.partitions") == 3
+    assert Config.load(settings={"num.partitions": "3"}).int("num.partitions") == 3
 
 
-@pytest.mark.parametrize("line", ["num.partitions=none", "num.partition=3"])
-def test_what_is_wrong_in_a_file_names_the_file(tmp_path: Path, line: str) -> None:
+def test_each_source_holds_over_those_before(tmp_path: Path) -> None:
+    files = [tmp_path / "image.properties", tmp_path / "server.properties"]
+    files[0].write_text("num.partitions=2\nbroker.rack=r\nlog.roll.hours=5\nlog.retention.hours=6\n")
+    files[1].write_text("broker.rack=r2\nlog.roll.hours=6\nlog.retention.hours=7\n")
+    environment = {"KAFKA_LOG_ROLL_HOURS": "7", "KAFKA_LOG_RETENTION_HOURS": "8", "HOME": "/"}
+    config = Config.load([*map(str, files)], environment, {"log.retention.hours": "9"})
+    values = [config.value(name) for name in ("num.partitions", "broker.rack", "log.roll.hours", "log.retention.hours")]
+    assert values == [2, "r2", 7, 9]
+
+
+def test_what_is_wrong_in_a_file_or_in_a_variable_says_where(tmp_path: Path) -> None:
     file = tmp_path / "server.properties"
-    file.write_text(line)
-    with pytest.raises(StartupError, match=rf"^{file}: .*num\.partitions.*\.$"):
-        Config.load(str(file), {"num.partitions": "3"})
+    file.write_text("broker.rack=r\nnum.partitions=none\n")
+    sentence = "Invalid value none for configuration num.partitions: Not a number of type INT."
+    # Even where something else holds over it.
+    with pytest.raises(StartupError, match=rf"^{file}, line 2: {sentence}$"):
+        Config.load([str(file)], settings={"num.partitions": "3"})
+    with pytest.raises(StartupError, match=rf"^The environment variable KAFKA_NUM_PARTITIONS: {sentence}$"):
+        Config.load(environment={"KAFKA_NUM_PARTITIONS": "none"}, settings={"num.partitions": "3"})
+
+
+def test_names_that_are_not_in_the_table_change_nothing() -> None:
+    names = ["num.io.threads", "Num.Partitions", "log.retension.ms"]
+    config = Config({"num.partitions": "3", **dict.fromkeys(names, "anything")})
+    assert config.int("num.partitions") == 3
+    assert config.names_not_in_table == names
 
 
 def test_what_is_set_at_run_time_lies_over_the_file_and_what_is_set_for_one_broker_over_that() -> None:

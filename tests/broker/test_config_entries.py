@@ -177,6 +177,29 @@ def test_what_is_unknown_is_listed_without_its_values() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "read_only", "sensitive", "kind"),
+    [
+        ("num.io.threads", "9", False, False, ConfigType.INT),
+        ("queued.max.requests", "9", True, False, ConfigType.INT),
+        ("ssl.keystore.password", None, False, True, ConfigType.PASSWORD),
+        ("delegation.token.secret.key", None, True, True, ConfigType.PASSWORD),
+        ("listener.name.inside.ssl.keystore.password", None, True, True, ConfigType.PASSWORD),
+        ("listener.name.inside.queued.max.requests", "9", True, False, ConfigType.INT),
+        ("leader.replication.throttled.rate", "9", False, False, ConfigType.LONG),
+        ("zookeeper.connect", None, True, True, None),
+    ],
+)
+def test_what_nothing_obeys_is_listed_where_it_was_given(
+    name: str, value: str | None, read_only: bool, sensitive: bool, kind: ConfigType | None
+) -> None:
+    entry = broker_entry(name, {name: "9"})
+    assert entry[:6] == (name, value, STATIC, read_only, sensitive, kind)
+    assert entry.synonyms == [ConfigSynonym(name, value, STATIC)]
+    assert broker_entry(name, {}, {}, {name: "9"})[:3] == (name, value, FOR_THIS)
+    assert name not in [each.name for each in broker_entries(Config())]
+
+
 def test_of_all_brokers_there_is_only_what_was_set() -> None:
     name = "message.max.bytes"
     config = Config({name: "4"}, {name: "3", "log.retention.ms": "5", "secret": "x"}, {name: "2"})

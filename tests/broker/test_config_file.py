@@ -48,7 +48,7 @@ from broker.config_file import parse_properties, parse_toml, read_config_file
     ],
 )
 def test_properties(text: str, properties: dict[str, str]) -> None:
-    assert parse_properties(text) == properties
+    assert parse_properties(text)[0] == properties
 
 
 @pytest.mark.parametrize("text", ["a=\\u12", "a=\\u", "a=\\uxyzw"])
@@ -64,7 +64,9 @@ def test_properties_written_with_escapes_are_read_back(properties: dict[str, str
         return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
 
     lines = [f"{escape(name)}={escape(value)}" for name, value in properties.items()]
-    assert parse_properties("\n".join(lines)) == properties
+    texts, numbers = parse_properties("\n".join(lines))
+    assert texts == properties
+    assert numbers == {name: number for number, name in enumerate(properties, 1)}
 
 
 @given(st.text())
@@ -105,14 +107,25 @@ def test_read_by_the_file_s_ending(tmp_path: Path) -> None:
     properties.write_bytes(b"\xef\xbb\xbfbroker.rack=R\xc3\xa4ck")
     toml = tmp_path / "a.toml"
     toml.write_text('broker.rack = "r"')
-    assert read_config_file(str(properties)) == {"broker.rack": "Räck"}
-    assert read_config_file(str(toml)) == {"broker.rack": "r"}
+    assert read_config_file(str(properties)).texts == {"broker.rack": "Räck"}
+    assert read_config_file(str(toml)).texts == {"broker.rack": "r"}
+
+
+def test_where_a_property_stands(tmp_path: Path) -> None:
+    file = tmp_path / "a.properties"
+    file.write_text("# a\na=1\n\nb=\\\n 2\\\n 3\nc=4\na=5\n")
+    found = read_config_file(str(file))
+    assert found.texts == {"a": "5", "b": "23", "c": "4"}
+    assert [found.place(name) for name in "abc"] == [f"{file}, line {number}" for number in (8, 4, 7)]
+    toml = tmp_path / "a.toml"
+    toml.write_text('a = "r"')
+    assert read_config_file(str(toml)).place("a") == str(toml)
 
 
 def test_a_file_that_is_no_utf8_is_latin1(tmp_path: Path) -> None:
     file = tmp_path / "a.properties"
     file.write_bytes(b"broker.rack=R\xe4ck")
-    assert read_config_file(str(file)) == {"broker.rack": "Räck"}
+    assert read_config_file(str(file)).texts == {"broker.rack": "Räck"}
 
 
 @pytest.mark.parametrize(
@@ -120,7 +133,7 @@ def test_a_file_that_is_no_utf8_is_latin1(tmp_path: Path) -> None:
     [
         ("a.yaml", "", "The configuration file {file} must end in .properties or .toml."),
         ("a.properties", None, "Cannot read the configuration file {file}: No such file or directory."),
-        ("a.properties", "a=\\u1", "{file}: malformed \\u escape in '\\\\u1'."),
+        ("a.properties", "b=1\n\na=\\u1", "{file}: line 3 has a malformed \\u escape."),
         ("a.toml", "a = 2026-01-01", "{file}: a has a value of a type that no property has."),
     ],
 )

@@ -111,7 +111,8 @@ async def test_one_line_says_what_is_set_and_one_what_nothing_obeys(
     await follower.prepare(image(), first, NOTHING)
     assert [record.getMessage() for record in caplog.records] == [
         "[configs] Set at run time: compression.type=gzip, message.max.bytes=2, some.password",
-        "[configs] There is no such property here, so that nothing obeys it: some.password",
+        "[configs] There is no such property, so that nothing obeys it: 'some.password' "
+        "(the nearest is 'ssl.key.password')",
         "[configs] Kept, but not yet in force: compression.type",
     ]
     caplog.clear()
@@ -149,6 +150,18 @@ async def test_a_complaint_is_made_once_until_it_comes_up_again(
         await follower.prepare(old, new, NOTHING)
         complained.append("num.partitions is read-only." in caplog.text)
     assert complained == [True, False, False, True]
+
+
+async def test_what_clients_choose_stays_on_its_line_of_the_log(
+    follower: ConfigFollower, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    names = ["a\nb", "zookeeper.\rb", "x" * 30_000]
+    follower.apply(image({}, {**dict.fromkeys(names, "1"), "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,\n"}))
+    follower.apply(image())
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == 4
+    assert [message for message in messages if not message.isprintable() or len(message) > 1000] == []
 
 
 async def test_the_limit_of_moves_is_obeyed_although_it_is_no_property_of_the_file(

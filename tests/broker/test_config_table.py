@@ -12,6 +12,7 @@ import broker
 from broker.config import BROKER_PROPERTIES, Config
 from broker.config_entries import topic_entries
 from broker.config_types import Valid, to_text
+from broker.inert_properties import INERT_PROPERTIES
 from broker.topic_config_table import TOPIC_SETTINGS
 
 SETTINGS = Path(__file__).parent / "data" / "kafka_4_3_settings.tsv"
@@ -19,8 +20,10 @@ SETTINGS = Path(__file__).parent / "data" / "kafka_4_3_settings.tsv"
 OTHER_DEFAULTS = {
     # A broker without authentication is not for the whole network until its user says so.
     "listeners": "PLAINTEXT://localhost:9092",
-    # Kafka needs it set.
+    # Kafka needs them set.
     "node.id": "0",
+    "process.roles": "broker,controller",
+    "controller.listener.names": None,
     # The log directory lies in the data directory.
     "log.dir": None,
     # A burst of clients beyond the backlog waits for TCP to try again.
@@ -78,6 +81,25 @@ def test_broker_property_is_kafkas(name: str) -> None:
     assert to_text(row.default) == OTHER_DEFAULTS.get(row.name, kafka_default(kafka))
     assert row.dynamic.value == kafka.dynamic
     assert words(row.valid) == words(STRICTER.get(row.name, kafka.valid))
+
+
+def test_every_property_of_kafka_is_known_once() -> None:
+    kafka = kafka_settings("broker")
+    known = [name for name in (*BROKER_PROPERTIES, *INERT_PROPERTIES) if not name.startswith("ottla.")]
+    assert len(known) == len(set(known))
+    # Quotas can be set at run time alone, and are in no table of Kafka's.
+    assert kafka.keys() ^ set(known) == {
+        "leader.replication.throttled.rate",
+        "follower.replication.throttled.rate",
+        "replica.alter.log.dirs.io.max.bytes.per.second",
+    }
+
+
+@pytest.mark.parametrize("name", sorted(INERT_PROPERTIES.keys() & kafka_settings("broker").keys()))
+def test_inert_property_is_kafkas(name: str) -> None:
+    row = INERT_PROPERTIES[name]
+    kafka = kafka_settings("broker")[name]
+    assert (row.name, row.type.name, row.dynamic.value) == (name, kafka.type, kafka.dynamic)
 
 
 def test_every_topic_setting_of_kafka_is_known() -> None:

@@ -182,13 +182,13 @@ async def test_a_store_that_fails_is_an_error_of_all_that_it_should_keep(broker:
     [
         ("1", {"log.retention.ms": "0"}, "log.retention.ms must be -1 for ever, or at least 1."),
         ("", {"log.roll.ms": "0"}, "log.roll.ms must be at least 1."),
-        ("1", {"listeners": "A://:1"}, "The listener A has no security protocol in listener.security.protocol.map."),
+        ("1", {"listeners": "A://:1"}, "The listener A has no security protocol in listener.security.protocol.map"),
         ("1", {"listeners": "SSL://:1"}, "The listener SSL://:1 uses SSL, which is not served yet; use PLAINTEXT."),
         ("1", {"listeners": "PLAINTEXT://:7"}, "Port 7 is in use."),
         (
             "1",
             {"listeners": "A://:1", "listener.security.protocol.map": "A:PLAINTEXT,PLAINTEXT:PLAINTEXT"},
-            "advertised.listeners has PLAINTEXT, which is none of the listeners: A.",
+            "has PLAINTEXT, which is none of the listeners: A; add PLAINTEXT://:9092 to listeners.",
         ),
         ("1", {"listener.security.protocol.map": "PLAINTEXT:SSL"}, "uses SSL, which is not served yet"),
         (

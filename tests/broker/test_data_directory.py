@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -26,6 +27,22 @@ def test_a_path_that_is_a_file_is_refused_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StartupError, match="cannot be used: Not a directory"):
         DataDirectory(str(tmp_path / "file" / "d"), Filesystem())
+
+
+@pytest.mark.parametrize(
+    ("error", "wanted"),
+    [
+        (errno.EACCES, f"is not one that user {os.geteuid()} may write to; give it to that user, run as its owner, or"),
+        (errno.EROFS, "cannot be used: Read-only file system; mount it writable or choose another --data-dir"),
+    ],
+)
+def test_one_that_cannot_be_written_is_refused_with_what_to_change(tmp_path: Path, error: int, wanted: str) -> None:
+    class Unwritable(Filesystem):
+        def lock(self, path: str) -> int:
+            raise OSError(error, os.strerror(error), path)
+
+    with pytest.raises(StartupError, match=wanted):
+        DataDirectory(str(tmp_path), Unwritable())
 
 
 def test_log_directories(tmp_path: Path) -> None:

@@ -98,6 +98,7 @@ OTHER_VALUES = {
     "compression.zstd.level": "5",
     "log.local.retention.ms": "0",
     "log.local.retention.bytes": "7",
+    "max.connections.per.ip.overrides": "127.0.0.9:3",
 }
 DYNAMIC = [name for name, row in BROKER_PROPERTIES.items() if row.dynamic is not Dynamic.READ_ONLY]
 IN_FORCE = {
@@ -211,7 +212,10 @@ async def test_what_was_set_holds_from_the_very_start(tmp_path: Path, caplog: py
     assert "[configs] Set at run time: log.retention.hours.typo, log.segment.bytes=2000000, message.max.bytes=900" in (
         messages
     )
-    assert "[configs] There is no such property here, so that nothing obeys it: log.retention.hours.typo" in messages
+    assert (
+        "[configs] There is no such property, so that nothing obeys it: 'log.retention.hours.typo' "
+        "(the nearest is 'log.retention.hours')"
+    ) in messages
     assert "not yet in force" not in caplog.text
 
 
@@ -361,7 +365,7 @@ async def test_listeners_that_another_broker_wrote_for_this_one_and_that_cannot_
         await client.set(BROKER, NODE, "log.retention.ms", "1000000")
         assert len(client.broker.endpoints()) == 1
     assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR] == [
-        f"[listeners] Port {port} is in use; stop the other process or choose another port with --port."
+        f"[listeners] Port {port} is in use; stop the other process or choose another port with --port or listeners."
     ]
 
 

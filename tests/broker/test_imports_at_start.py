@@ -21,7 +21,10 @@ LATER = (
     "broker.core.groups",
     "broker.coordinators.runtime",
     "protocol.consumer_offsets",
+    "broker.config_environment",
     "broker.config_file",
+    "broker.config_remarks",
+    "broker.inert_properties",
     "broker.wire",
     "tomllib",
     # Of subcommands and services to come.

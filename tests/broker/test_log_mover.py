@@ -335,8 +335,9 @@ async def test_a_log_that_goes_on_with_its_copy_has_its_name_before_the_broker_e
 
 
 class TestQuota:
-    async def test_it_holds_pieces_up(self, moving: Moving) -> None:
-        moving.set_quota("1")
+    @pytest.mark.parametrize("text", ["1", " 1 ", "0"])
+    async def test_it_holds_pieces_up(self, moving: Moving, text: str) -> None:
+        moving.set_quota(text)
         await moving.mover.alter(KEY, str(moving.b))
         await moving.until(lambda: moving.logs.moves.moves[0].size_bytes)
         await asyncio.sleep(0.05)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import subprocess
+from pathlib import Path
 
 import pytest
 
-from tests.support.broker_process import BrokerProcess
+from tests.support.broker_process import CHECKOUT, BrokerProcess, serve_command
 from tests.support.records_over_the_wire import produce
 from tests.support.wait import DEADLINE_S, wait_until
 from tests.support.wire import ConnectionClosed, WireClient
@@ -48,6 +50,20 @@ def test_parked_fetches_are_answered_empty(broker: BrokerProcess, number: signal
         assert client.await_close() == b""
         assert other.await_close() == b""
     assert broker.wait() == 0
+
+
+def test_a_sigterm_that_was_blocked_until_it_could_be_handled(tmp_path: Path) -> None:
+    # As in our container image, whose engine may stop it at any moment.
+    process = subprocess.Popen(
+        serve_command("--data-dir", str(tmp_path / "data")),
+        cwd=CHECKOUT,
+        preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 0, errors.decode()
 
 
 def test_it_accepts_no_more(broker: BrokerProcess) -> None:

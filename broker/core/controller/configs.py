@@ -20,6 +20,7 @@ from protocol.errors import ErrorCode, KafkaError
 
 from ...config_table import BROKER_PROPERTIES, Dynamic
 from ...config_types import INT_MAX, ConfigError, ConfigType, parse, to_text
+from ...inert_properties import find_property
 from ...metadata.image import ConfigImage, MetadataImage
 from ...topic_config_table import TOPIC_SETTINGS
 from .topic_names import validate_topic_name
@@ -134,7 +135,7 @@ def plan_broker(alteration: Alteration, image: MetadataImage, rules: ConfigRules
 
     configs = _apply(alteration, image.broker_configs.get(node_id, NOTHING_SET).configs, list_before)
     changed = alteration.names_set
-    known = {name: BROKER_PROPERTIES[name] for name in sorted(changed) if name in BROKER_PROPERTIES}
+    known = {name: row for name in sorted(changed) if (row := find_property(name)) is not None}
     if read_only := [name for name, row in known.items() if row.dynamic is Dynamic.READ_ONLY]:
         raise _invalid_request(f"Cannot update these configs dynamically: [{', '.join(read_only)}]")
     for name, row in known.items():
@@ -218,7 +219,7 @@ def _topic_list(name: str, operation: ConfigOperation) -> str:
 
 
 def _check_broker_list(name: str, operation: ConfigOperation) -> None:
-    row = BROKER_PROPERTIES.get(name)
+    row = find_property(name)
     if row is None:
         raise _invalid_config(f"Unknown config name: {name}")
     if row.type is not ConfigType.LIST:

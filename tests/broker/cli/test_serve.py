@@ -65,6 +65,43 @@ def test_data_directory(started: list[Started]) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("settings", "directory"),
+    [
+        ([], "./ottla-data"),
+        (["--set", "log.dirs=/a,/b"], "/a/ottla-metadata"),
+        (["--set", "log.dir=/a"], "/a/ottla-metadata"),
+        (["--set", "log.dirs=/a", "--set", "metadata.log.dir=/m"], "/m/ottla-metadata"),
+        (["--set", "metadata.log.dir=/m"], "/m/ottla-metadata"),
+        (["--set", "log.dirs=/a", "--set", "metadata.log.dir=/m", "--data-dir", "/d"], "/d"),
+    ],
+)
+def test_metadata_lies_beside_the_logs_unless_an_option_says_where(
+    started: list[Started], settings: list[str], directory: str
+) -> None:
+    assert ottla("serve", *settings) == 0
+    assert started[0][1] == directory
+
+
+def test_the_environment_holds_over_files_and_is_read_only_where_that_is_asked_for(
+    started: list[Started], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [tmp_path / "a.properties", tmp_path / "b.properties"]
+    files[0].write_text("num.partitions=1\nbroker.rack=a\nlog.roll.hours=1")
+    files[1].write_text("num.partitions=2\nbroker.rack=b")
+    monkeypatch.setenv("KAFKA_NUM_PARTITIONS", "3")
+    monkeypatch.setenv("CLUSTER_ID", "ours")
+    configs = ["--config", str(files[0]), "--config", str(files[1])]
+    assert ottla("serve", *configs) == ottla("serve", *configs, "--from-env") == 0
+    assert ottla("serve", *configs, "--from-env", "--set", "num.partitions=4") == 0
+    names = ("num.partitions", "broker.rack", "log.roll.hours", "ottla.cluster.id")
+    assert [[config.value(name) for name in names] for config, *_ in started] == [
+        [2, "b", 1, None],
+        [3, "b", 1, "ours"],
+        [4, "b", 1, "ours"],
+    ]
+
+
 def test_set_holds_over_the_file_and_the_last_one_over_the_others(started: list[Started], tmp_path: Path) -> None:
     file = tmp_path / "ottla.toml"
     file.write_text('num.partitions = 2\n"default.replication.factor" = 2\nbroker.rack = "a=b"')
@@ -115,13 +152,12 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["--port", "-1"], "argument --port"),
         (["--port", "1" * 5000], "is not a port"),
         (["--set", "num.partitions"], "'num.partitions' is not NAME=VALUE"),
-        (["--set", "num.partition=1"], "There is no property 'num.partition' (the nearest is 'num.partitions')"),
         (["--set", "num.partitions=0"], "Value must be at least 1."),
         (["--config", "/no/such.properties"], "Cannot read the configuration file /no/such.properties"),
         (["--ephemeral", "--data-dir", "x"], "not allowed with"),
         (["--data-dir", ""], "--data-dir names no directory"),
         (["--ephemeral", "--set", "log.dirs=/a"], "--ephemeral removes its data at the end"),
-        (["--epheme"], "unrecognized arguments: --epheme"),
+        (["--epheme"], "ottla serve: unrecognized arguments: --epheme; see ottla serve --help."),
         (["--wire-records"], "--wire-records says what --wire-log shows, which is not given."),
         (["--wire-topic", "orders"], "--wire-topic says what --wire-log shows, which is not given."),
         (["--wire-log", "x", "--wire-api", "Fetsch"], "The log cannot be filtered so: there is no API 'Fetsch'"),

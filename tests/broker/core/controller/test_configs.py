@@ -271,6 +271,26 @@ PER_BROKER = "Cannot update these configs at default cluster level, broker id mu
             "Config value subtract is not allowed for config key: message.max.bytes",
         ),
         ("1", [("nope", APPEND, "3")], ErrorCode.INVALID_CONFIG, "Unknown config name: nope"),
+        # What nothing here obeys is Kafka's all the same.
+        (
+            "1",
+            [("queued.max.requests", SET, "7")],
+            ErrorCode.INVALID_REQUEST,
+            "Cannot update these configs dynamically: [queued.max.requests]",
+        ),
+        (
+            "",
+            [("num.io.threads", SET, "many")],
+            ErrorCode.INVALID_REQUEST,
+            "Invalid value many for configuration num.io.threads: Not a number of type INT",
+        ),
+        (
+            "",
+            [("sasl.kerberos.kinit.cmd", SET, "x")],
+            ErrorCode.INVALID_REQUEST,
+            "Cannot update these configs at default cluster level, broker id must be specified: "
+            "[sasl.kerberos.kinit.cmd]",
+        ),
     ],
 )
 def test_properties_that_cannot_be_set(name: str, changes: list[Change], code: ErrorCode, sentence: str) -> None:
@@ -278,6 +298,23 @@ def test_properties_that_cannot_be_set(name: str, changes: list[Change], code: E
     with pytest.raises(KafkaError) as refused:
         plan_broker(alteration(BROKER, name, *changes), image(), rules(lists="delete"))
     assert (refused.value.code, refused.value.message) == (code, sentence)
+
+
+@pytest.mark.parametrize("node", ["1", ""])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "leader.replication.throttled.rate",
+        "follower.replication.throttled.rate",
+        "replica.alter.log.dirs.io.max.bytes.per.second",
+    ],
+)
+def test_quotas_of_replication_are_numbers_from_0(name: str, node: str) -> None:
+    for text, complaint in (("x", "Not a number of type LONG"), ("-1", "Value must be at least 0")):
+        sentence = f"Invalid value {text} for configuration {name}: {complaint}"
+        assert broker_refusal(node, (name, SET, text)) == (ErrorCode.INVALID_REQUEST, sentence)
+    wanted = alteration(BROKER, node, (name, SET, " 0 "))
+    assert plan_broker(wanted, image(), rules())[1] == {name: " 0 "}
 
 
 def test_what_cannot_be_set_can_be_deleted_and_what_is_unknown_is_kept() -> None:
