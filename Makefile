@@ -10,12 +10,13 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTHON ?= python3.13 python3.12 python3.11 python3
 ARGS ?=
 PEER ?=
+LOAD ?= produce
 TESTS ?=
 
-.PHONY: help run test check format docs bench clean
+.PHONY: help run test check format docs bench flamegraph performance image clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.installed ## serve on localhost:9092 with data in ./ottla-data, or with ARGS="--port 9192"
 	@exec $(BIN)/ottla serve $(ARGS)
@@ -38,7 +39,23 @@ docs: $(VENV)/.installed-all ## write the documents that are made from the code
 	$(BIN)/python -m docs.generate
 
 bench: $(VENV)/.installed-all ## measure; beside a real Apache Kafka with PEER=kafka
-	$(BIN)/python -m benchmarks.bench $(if $(PEER),--peer $(PEER))
+	$(BIN)/python -m benchmarks.bench $(if $(PEER),--peer $(PEER)) $(ARGS)
+
+flamegraph: $(VENV)/.installed-all ## draw where CPU time goes under LOAD=produce|consume|latency|connections|...
+	@mkdir -p build
+	$(BIN)/python -m benchmarks.hot_spots $(LOAD) --flamegraph build/flamegraph-$(LOAD).svg
+	@echo build/flamegraph-$(LOAD).svg
+
+# A command ends with 1 where Ottla is worse than Kafka or misses a limit: that is published, too.
+performance: $(VENV)/.installed-all ## measure it all beside a real Kafka, and renew docs/PERFORMANCE.md
+	@mkdir -p build
+	$(BIN)/python -m benchmarks.bench --peer kafka --json build/bench.json $(ARGS) || [ $$? -eq 1 ]
+	$(BIN)/python -m benchmarks.scale --json build/scale.json
+	$(BIN)/python -m benchmarks.endurance --peer kafka --json build/endurance.json || [ $$? -eq 1 ]
+	$(BIN)/python -m benchmarks.plots build/bench.json build/scale.json build/endurance.json
+
+image: ## build the container image `ottla` with docker, or with ARGS="--build-arg PIP_INDEX_URL=..."
+	docker build --file docker/Dockerfile --tag ottla $(ARGS) .
 
 clean: ## remove what make made, but not ./ottla-data
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -50,7 +67,7 @@ $(VENV)/.installed: pyproject.toml $(BIN)/python
 	@touch $@
 
 $(VENV)/.installed-all: pyproject.toml $(BIN)/python
-	$(PIP_INSTALL) --editable '.[test,check]'
+	$(PIP_INSTALL) --editable '.[test,check,bench]'
 	@touch $@ $(VENV)/.installed
 
 $(BIN)/python:

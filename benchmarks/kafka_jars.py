@@ -72,23 +72,32 @@ def class_path() -> str:
 
 
 def _fetch(directory: Path) -> None:
+    fetch_jars(f"Apache Kafka {KAFKA_VERSION}", _POM.format(version=KAFKA_VERSION), directory)
+
+
+def fetch_jars(name: str, pom: str, directory: Path) -> None:
+    """Have Maven fetch the dependencies of a project into a directory that is not there yet.
+
+    Raises:
+        KafkaUnavailable: Maven failed.
+    """
     directory.parent.mkdir(parents=True, exist_ok=True)
     # Fetched beside the final place and renamed, so that an interrupted download never looks like a whole one and two
     # processes that fetch at the same time do not disturb each other.
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix="fetching-") as work:
-        (Path(work) / "pom.xml").write_text(_POM.format(version=KAFKA_VERSION))
+        (Path(work) / "pom.xml").write_text(pom)
         jars = Path(work) / "jars"
         command = ["mvn", "-q", "-B", _COPY_DEPENDENCIES, f"-DoutputDirectory={jars}", "-DincludeScope=runtime"]
-        print(f"Fetching Apache Kafka {KAFKA_VERSION} into {directory} ...", file=sys.stderr)
+        print(f"Fetching {name} into {directory} ...", file=sys.stderr)
         done = subprocess.run(
             command, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
         )
-        if done.returncode != 0 or not _fetched(jars):
-            raise KafkaUnavailable(f"Maven could not fetch Apache Kafka {KAFKA_VERSION}:\n{done.stdout[-2000:]}")
+        if done.returncode != 0 or not jars.is_dir():
+            raise KafkaUnavailable(f"Maven could not fetch {name}:\n{done.stdout[-2000:]}")
         try:
             jars.rename(directory)
         except OSError:
-            if not _fetched(directory):
+            if not directory.is_dir():
                 raise
 
 

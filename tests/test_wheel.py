@@ -99,8 +99,8 @@ def test_sdist_holds_what_the_tests_need_and_makes_the_same_wheel(
     wheel, sdist = distributions
     run("tar", "-xf", sdist, "-C", tmp_path)
     (unpacked,) = tmp_path.iterdir()
-    expected = {"benchmarks", "broker", "docs", "examples", "ottla", "protocol", "storage", "tests"}
-    expected |= {".gitignore", "LICENSE", "Makefile", "PKG-INFO", "README.md", "pyproject.toml"}
+    expected = {"benchmarks", "broker", "docker", "docs", "examples", "ottla", "protocol", "storage", "tests"}
+    expected |= {".dockerignore", ".gitignore", "LICENSE", "Makefile", "PKG-INFO", "README.md", "pyproject.toml"}
     assert {path.name for path in unpacked.iterdir()} == expected
     run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path / "again", cwd=unpacked)
     (again,) = (tmp_path / "again").glob("*.whl")
