@@ -4,15 +4,25 @@ import contextlib
 import random
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 TIMEOUT_S = 30.0
 """How long a client waits for one answer before the run fails."""
+
+FETCH_BYTES = 1_048_576
+"""librdkafka's own default."""
+
+_NOT_YET_CODES = (
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+)
+"""Of a partition that has just been made, and that its leader has not heard of."""
 
 _POOL_BYTES_MAX = 16_000_000
 _POOL_COUNT_MAX = 1_000
@@ -36,7 +46,8 @@ class Load:
 
     Attributes:
         message_bytes: size of a message's value, random bytes.
-        batch_bytes: librdkafka's `batch.size`.
+        batch_bytes: the producer's `batch.size`.
+        fetch_bytes: what a consumer asks for of a partition at once.
         connections: raw sockets of the workload "connections".
     """
 
@@ -47,6 +58,7 @@ class Load:
     partitions: int = 1
     linger_ms: float = 5.0
     batch_bytes: int = 1_000_000
+    fetch_bytes: int = FETCH_BYTES
     acks: str = "1"
     compression: str = "none"
     idempotent: bool = False
@@ -67,12 +79,12 @@ def payloads(message_bytes: int) -> list[bytes]:
 
 
 @contextlib.contextmanager
-def fresh_topic(target: Target, partitions: int) -> Iterator[str]:
+def fresh_topic(target: Target, partitions: int, config: Mapping[str, str] | None = None) -> Iterator[str]:
     """Create a topic of a new name, and delete it when the work is done: each run starts with empty files."""
     admin = AdminClient({"bootstrap.servers": target.bootstrap, "log_level": 3})
     name = f"load-{uuid.uuid4().hex[:12]}"
     # A replication factor of -1 is the broker's own default.
-    _wait_for(admin.create_topics([NewTopic(name, partitions, -1)])[name])
+    _wait_for(admin.create_topics([NewTopic(name, partitions, -1, config=dict(config or {}))])[name])
     try:
         yield name
     finally:
@@ -100,7 +112,7 @@ def make_producer(target: Target, load: Load, *, report_each: bool = False) -> P
     )
 
 
-def make_consumer(target: Target, topic: str, offsets: Sequence[int]) -> Consumer:
+def make_consumer(target: Target, topic: str, offsets: Sequence[int], fetch_bytes: int = FETCH_BYTES) -> Consumer:
     """A consumer of a topic's partitions from these offsets, without a group's rebalances and commits."""
     consumer = Consumer(
         {
@@ -110,6 +122,7 @@ def make_consumer(target: Target, topic: str, offsets: Sequence[int]) -> Consume
             "auto.offset.reset": "error",
             "fetch.wait.max.ms": 500,
             "fetch.min.bytes": 1,
+            "max.partition.fetch.bytes": fetch_bytes,
             # Once its queue is full the client pauses fetching for a second by default: that would be measured.
             "fetch.queue.backoff.ms": 5,
             "socket.nagle.disable": True,
@@ -122,13 +135,27 @@ def make_consumer(target: Target, topic: str, offsets: Sequence[int]) -> Consume
 
 def end_offsets(target: Target, topic: str, partitions: int) -> list[int]:
     """Ask the broker for the end offset of each partition."""
+    return [end for _, end in watermarks(target, topic, partitions)]
+
+
+def watermarks(target: Target, topic: str, partitions: int) -> list[tuple[int, int]]:
+    """Ask the broker for the start offset and the end offset of each partition, once they have leaders."""
     consumer = Consumer({"bootstrap.servers": target.bootstrap, "group.id": topic, "log_level": 3})
     try:
-        return [
-            consumer.get_watermark_offsets(TopicPartition(topic, index), TIMEOUT_S)[1] for index in range(partitions)
-        ]
+        return [_watermarks(consumer, TopicPartition(topic, index)) for index in range(partitions)]
     finally:
         consumer.close()
+
+
+def _watermarks(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
+    deadline = time.monotonic() + TIMEOUT_S
+    while True:
+        try:
+            return consumer.get_watermark_offsets(partition, TIMEOUT_S)
+        except KafkaException as error:
+            if error.args[0].code() not in _NOT_YET_CODES or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 class Sender:

@@ -6,7 +6,6 @@ python -m benchmarks.groups settle
 import argparse
 import contextlib
 import json
-import resource
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
@@ -18,6 +17,7 @@ from benchmarks.groups_rebalance import Plan, rebalance
 from benchmarks.groups_settle import settle
 from benchmarks.ottla_process import OttlaBroker, OttlaFailed
 from benchmarks.targets import Finding, report
+from benchmarks.wire import allow_many_files
 
 _NICENESS = 10
 
@@ -78,9 +78,7 @@ def _target(bootstrap: str | None, pid: int | None) -> Iterator[Target]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line: one table, or JSON; exits with 1 when a target is missed."""
     options = _parser().parse_args(arguments)
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):  # macOS gives a hard limit that cannot be set
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    allow_many_files()
     try:
         with _target(options.bootstrap, options.pid) as target:
             findings: list[Finding] = options.run(target, options)

@@ -48,6 +48,7 @@ def _add_workload(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
         "partitions": "partitions of the topic",
         "linger_ms": "how long the client waits to fill a batch",
         "batch_bytes": "largest batch",
+        "fetch_bytes": "what a consumer asks for of a partition at once",
         "acks": "0, 1 or all",
         "compression": ", ".join(_COMPRESSIONS),
         "connections": "raw sockets",

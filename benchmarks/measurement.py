@@ -12,16 +12,17 @@ GB = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """How one figure is shown: its key in the JSON, its heading and unit, its digits."""
+    """How one figure is shown: its key in the JSON, its heading and unit, its digits; and which way is good."""
 
     key: str
     label: str
     digits: int
+    more_is_better: bool = False
 
 
 FIGURES = (
-    Figure("mb_per_s", "MB/s", 1),
-    Figure("messages_per_s", "messages/s", 0),
+    Figure("mb_per_s", "MB/s", 1, more_is_better=True),
+    Figure("messages_per_s", "messages/s", 0, more_is_better=True),
     Figure("latency_p50_us", "p50 µs", 0),
     Figure("latency_p99_us", "p99 µs", 0),
     Figure("broker_cpu_s_per_gb", "broker CPU s/GB", 3),

@@ -1,5 +1,7 @@
 """What a stretch of work costs: wall time, CPU time of the broker's processes and of this one, resident memory."""
 
+import contextlib
+import os
 import sys
 import threading
 import time
@@ -14,16 +16,35 @@ CLIENT_LIMIT = 0.95
 def cpu_seconds(pid: int) -> float:
     """CPU time, user and system, of a process and its living children."""
     process = psutil.Process(pid)
-    return sum(_cpu_seconds_alone(each) for each in (process, *process.children(recursive=True)))
+    return sum(cpu_seconds_alone(each) for each in (process, *process.children(recursive=True)))
 
 
-def _cpu_seconds_alone(process: psutil.Process) -> float:
+def cpu_seconds_alone(process: psutil.Process) -> float:
+    """CPU time, user and system, of a process without its children."""
     if sys.platform == "linux":
         # The clock that clock_getcpuclockid(3) names. It counts nanoseconds, where /proc counts ticks of 10 ms: a tenth
         # of what a short run costs.
         return time.clock_gettime((~process.pid << 3) | 2)
     times = process.cpu_times()
     return float(times.user + times.system)
+
+
+class ProcessorWaits:
+    """How long the thread that made this has been ready to run on a processor that others used; 0 where nobody says."""
+
+    def __init__(self) -> None:
+        self._file: int | None = None
+        with contextlib.suppress(OSError):
+            self._file = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
+
+    def seconds(self) -> float:
+        """The time until now."""
+        return 0.0 if self._file is None else int(os.pread(self._file, 100, 0).split()[1]) / 1e9
+
+    def close(self) -> None:
+        """Close the system's file."""
+        if self._file is not None:
+            os.close(self._file)
 
 
 def resident_bytes(pid: int) -> int:

@@ -15,7 +15,10 @@ from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import NamedTuple, Self
 
+import psutil
+
 from benchmarks.client import TIMEOUT_S, LoadError
+from benchmarks.meter import ProcessorWaits, cpu_seconds_alone
 from benchmarks.wire import produce_error_position, produce_request
 
 _SIZE = struct.Struct(">i")
@@ -23,10 +26,17 @@ _NO_ERROR = b"\0\0"
 
 
 class Sample(NamedTuple):
-    """One request: the monotonic time at which it was due, and how long after that its answer came."""
+    """One request: the monotonic time at which it was due, and how long after that its answer came.
+
+    On a machine that is busy with other things the rest tells whose the latency is. `broker_cpu_s` is the CPU time that
+    the broker used between the sending and the answer, `client_late_s` how long the producer waited for a processor
+    when the answer came; each is 0 where that is not known.
+    """
 
     due_s: float
     latency_s: float
+    broker_cpu_s: float
+    client_late_s: float
 
 
 class Phases:
@@ -47,6 +57,11 @@ class Phases:
         spans = [span for name in names for span in self._spans[name]]
         return [each.latency_s * 1e3 for each in samples if any(start <= each.due_s < end for start, end in spans)]
 
+    def within(self, samples: Sequence[Sample], name: str) -> list[Sample]:
+        """The requests that were due in one of these phases."""
+        spans = self._spans[name]
+        return [each for each in samples if any(start <= each.due_s < end for start, end in spans)]
+
 
 class OpenLoopProducer:
     """Produces one record a request, acks=1, at a fixed rate while its context lasts; then has `samples`.
@@ -54,11 +69,19 @@ class OpenLoopProducer:
     The topic must have its leader already.
     """
 
-    def __init__(self, address: tuple[str, int], topic: str, *, requests_per_s: float, message_bytes: int) -> None:
+    def __init__(
+        self,
+        address: tuple[str, int],
+        topic: str,
+        *,
+        requests_per_s: float,
+        message_bytes: int,
+        broker_pid: int | None = None,
+    ) -> None:
         self.samples: list[Sample] = []
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        arguments = (theirs, address, topic, requests_per_s, message_bytes)
+        arguments = (theirs, address, topic, requests_per_s, message_bytes, broker_pid)
         self._process = context.Process(target=_produce, args=arguments, daemon=True)
 
     def __enter__(self) -> Self:
@@ -91,7 +114,14 @@ class OpenLoopProducer:
         return received
 
 
-def _produce(pipe: Connection, address: tuple[str, int], topic: str, requests_per_s: float, message_bytes: int) -> None:
+def _produce(
+    pipe: Connection,
+    address: tuple[str, int],
+    topic: str,
+    requests_per_s: float,
+    message_bytes: int,
+    broker_pid: int | None,
+) -> None:
     """The process: says [] once it produces, ends at the first word from the other side, and sends its samples."""
     try:
         with socket.create_connection(address, TIMEOUT_S) as connection:
@@ -101,7 +131,8 @@ def _produce(pipe: Connection, address: tuple[str, int], topic: str, requests_pe
             connection.sendall(request)
             answers.receive()
             pipe.send([])
-            pipe.send(_keep_to_schedule(connection, request, answers, pipe, 1 / requests_per_s))
+            broker = None if broker_pid is None else psutil.Process(broker_pid)
+            pipe.send(_keep_to_schedule(connection, request, answers, pipe, 1 / requests_per_s, broker))
     except (OSError, LoadError) as error:
         pipe.send(str(error))
 
@@ -134,27 +165,40 @@ class _Answers:
 
 
 def _keep_to_schedule(
-    connection: socket.socket, request: bytes, answers: _Answers, pipe: Connection, interval_s: float
+    connection: socket.socket,
+    request: bytes,
+    answers: _Answers,
+    pipe: Connection,
+    interval_s: float,
+    broker: psutil.Process | None,
 ) -> list[Sample]:
     samples: list[Sample] = []
-    pending: deque[float] = deque()
+    pending: deque[tuple[float, float]] = deque()
+    waits = ProcessorWaits()
+
+    def broker_cpu_s() -> float:
+        return 0.0 if broker is None else cpu_seconds_alone(broker)
+
     due_s = time.monotonic() + interval_s
     stopping = False
     while not stopping or pending:
         wait_s = TIMEOUT_S if stopping else max(due_s - time.monotonic(), 0)
+        waited_s = waits.seconds()
         readable = wait([connection, pipe], wait_s)
         if stopping and not readable:
             raise LoadError(f"{len(pending)} requests were not answered for {TIMEOUT_S:.0f} s")
         if connection in readable:
             answered_s = time.monotonic()
+            cpu_s, late_s = broker_cpu_s(), waits.seconds() - waited_s
             for _ in range(answers.receive()):
-                sent_for_s = pending.popleft()
-                samples.append(Sample(sent_for_s, answered_s - sent_for_s))
+                sent_for_s, cpu_before_s = pending.popleft()
+                samples.append(Sample(sent_for_s, answered_s - sent_for_s, cpu_s - cpu_before_s, late_s))
         if pipe in readable:
             stopping = True
             pipe.recv()
         while not stopping and due_s <= time.monotonic():
+            pending.append((due_s, broker_cpu_s()))
             connection.sendall(request)
-            pending.append(due_s)
             due_s += interval_s
+    waits.close()
     return samples

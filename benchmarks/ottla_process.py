@@ -33,7 +33,8 @@ class OttlaBroker:
         python_options: options of the interpreter, e.g. `["-X", "importtime"]`.
 
     Attributes:
-        start_s: seconds from the start of the process to the line that says it is ready.
+        executed_s: the monotonic time at which the process was started.
+        start_s: seconds from then to the line that says it is ready.
         stop_s: seconds from SIGTERM to the end of the process.
     """
 
@@ -48,6 +49,7 @@ class OttlaBroker:
     ) -> None:
         self.host = "127.0.0.1"
         self.port = 0
+        self.executed_s = 0.0
         self.start_s = 0.0
         self.stop_s = 0.0
         self.ready_line = ""
@@ -103,7 +105,7 @@ class OttlaBroker:
     def _launch(self, directory: Path) -> None:
         command = [sys.executable, *self._python_options, "-m", "ottla", "serve", "--host", self.host, "--port", "0"]
         command += ["--data-dir", str(directory / "data"), *self._options]
-        started = time.perf_counter()
+        self.executed_s = time.monotonic()
         with (directory / "stderr").open("wb") as errors:
             self._process = subprocess.Popen(
                 command,
@@ -115,7 +117,7 @@ class OttlaBroker:
                 text=True,
             )
         self._read_ready_line(self._process)
-        self.start_s = time.perf_counter() - started
+        self.start_s = time.monotonic() - self.executed_s
 
     def _read_ready_line(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None

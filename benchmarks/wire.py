@@ -4,6 +4,7 @@ Written by hand, apart from the packages under test: a probe, and one request re
 """
 
 import contextlib
+import resource
 import secrets
 import socket
 import struct
@@ -14,6 +15,8 @@ import crc32c
 _API_VERSIONS = 18
 _PRODUCE = 0
 _PRODUCE_VERSION = 9
+_FETCH = 1
+_FETCH_VERSION = 4
 
 # The answer to a Produce v9 of one partition: size, correlation id, the header's tag count, topics count, name length;
 # the name; partitions count, partition index; the error code.
@@ -32,6 +35,21 @@ def free_ports(count: int) -> list[int]:
     for each in sockets:
         each.close()
     return ports
+
+
+def allow_many_files() -> None:
+    """Let this process open as many sockets as the system allows it to."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # macOS gives a hard limit that cannot be set
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def connect(bootstrap: str, timeout_s: float) -> socket.socket:
+    """Open a connection to `host:port` that sends small requests at once; the timeout holds for every call."""
+    host, _, port = bootstrap.rpartition(":")
+    connection = socket.create_connection((host.strip("[]"), int(port)), timeout_s)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
 
 
 def frame(body: bytes) -> bytes:
@@ -93,6 +111,22 @@ def produce_request(topic: str, partition: int, value: bytes) -> bytes:
             _unsigned_varint(len(batch) + 1),
             batch,
             b"\0\0\0",  # tags of the partition, the topic, the request
+        )
+    )
+    return frame(body)
+
+
+def fetch_request(topic: str, partition: int, offset: int, bytes_max: int) -> bytes:
+    """A framed Fetch v4 request of one partition, for as many bytes as there are up to this, waiting for none."""
+    name = topic.encode()
+    header = struct.pack(">hhih", _FETCH, _FETCH_VERSION, 0, len(b"load")) + b"load"
+    body = b"".join(
+        (
+            header,
+            # No replica, maximal wait, minimal and maximal bytes, isolation level, one topic.
+            struct.pack(">iiiibi", -1, 0, 0, bytes_max, 0, 1),
+            struct.pack(">h", len(name)) + name,
+            struct.pack(">iiqi", 1, partition, offset, bytes_max),  # one partition, its index, offset, maximal bytes
         )
     )
     return frame(body)

@@ -19,9 +19,13 @@ from benchmarks.client import (
     make_producer,
     payloads,
 )
+from benchmarks.java_producer import produce_java
 from benchmarks.measurement import Measurement
 from benchmarks.meter import Meter
 from benchmarks.raw_connections import connections
+
+JAVA_BATCH_BYTES = 16_384
+"""The default `batch.size` of Kafka's own producer."""
 
 _CONSUME_COUNT = 10_000
 _WARM_UP_COUNT = 20
@@ -59,7 +63,7 @@ def consume(target: Target, load: Load) -> Measurement:
         sender.flush()
         ends = end_offsets(target, topic, load.partitions)
         meter = Meter(target.pid)
-        consumer = make_consumer(target, topic, [0] * load.partitions)
+        consumer = make_consumer(target, topic, [0] * load.partitions, load.fetch_bytes)
         try:
             received = _receive(consumer, sum(ends), load.seconds)
             cost = meter.stop()
@@ -172,6 +176,9 @@ WORKLOADS = {
     each.name: each
     for each in (
         Workload("produce", produce, "produce in batches, as fast as the client can"),
+        Workload(
+            "produce-java", produce_java, "produce with Kafka's ProducerPerformance", {"batch_bytes": JAVA_BATCH_BYTES}
+        ),
         Workload("consume", consume, "consume from the start what was just produced"),
         Workload("latency", latency, "produce one message at a time, linger 0", {"messages": 2_000, "seconds": 10.0}),
         Workload("end-to-end", end_to_end, "from produced to consumed", {"messages": 1_000, "seconds": 10.0}),

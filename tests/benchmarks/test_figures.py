@@ -1,12 +1,14 @@
 """The arithmetic of the benchmarks: percentiles, derived figures, medians, ratios, tables."""
 
 import os
+from collections.abc import Sequence
+from fractions import Fraction
 
 import pytest
 
-from benchmarks.comparison import compare, report
+from benchmarks.comparison import Goal, Row, compare, report
 from benchmarks.hot_spots import HotSpot, hot_spots
-from benchmarks.measurement import Measurement, percentile, table
+from benchmarks.measurement import Figure, Measurement, percentile, table
 from benchmarks.meter import Cost, Meter, cpu_seconds, resident_bytes
 
 
@@ -51,27 +53,94 @@ def test_figures_of_latencies_leave_cpu_per_byte_out() -> None:
     assert "broker_cpu_s_per_gb" not in figures
 
 
+def row(ours: Sequence[float], peers: Sequence[float], goal: Goal | None = None, *, more: bool = False) -> Row:
+    return Row("step", Figure("key", "unit", 0, more_is_better=more), {"Ottla": ours, "Peer": peers}, goal)
+
+
 def test_comparison_shows_medians_spread_ratio_and_the_limited_client() -> None:
     def runs(count: int, busiest: float) -> list[Measurement]:
         return [Measurement("produce", count * factor, 1_000_000, cost(1.0, 0.5, busiest)) for factor in (1, 2, 6)]
 
-    row = compare("produce", "messages_per_s", {"Ottla": runs(1_000, 1.0), "Peer": runs(500, 0.3)})
-    assert row.ratio == 2
-    assert row.cell("Ottla") == "2,000 (1,000 - 6,000)*"
-    assert row.cell("Peer") == "1,000 (500 - 3,000)"
-    assert row.as_json() == {
+    goal = Goal(of_peer=Fraction(3, 2))
+    compared = compare("produce", "messages_per_s", {"Ottla": runs(1_000, 1.0), "Peer": runs(500, 0.3)}, goal)
+    printed = report([compared])
+    assert "1,000 - 6,000)*" in printed
+    assert "500 - 3,000) " in printed
+    assert "≥ 1.5 x peer  reached  1.00 / 0.30" in printed
+    assert "* that thread had no time left" in printed
+    assert compared.as_json() == {
         "step": "produce",
         "figure": "messages/s",
+        "more_is_better": True,
+        "digits": 0,
+        "values": {"Ottla": [1_000, 2_000, 6_000], "Peer": [500, 1_000, 3_000]},
         "medians": {"Ottla": 2_000, "Peer": 1_000},
+        "ratios": [2, 2, 2],
         "ratio": 2,
+        "no_worse": True,
+        "goal": "≥ 1.5 x peer",
+        "reached": True,
+        "client_cores": {"Ottla": 1.0, "Peer": 0.3},
+        "client_limited": ["Ottla"],
     }
-    assert "* a thread of the client was at its limit" in report([row])
+
+
+def test_ratios_are_those_of_the_rounds() -> None:
+    # The machine was busy in the second round, and in the third for the peer alone.
+    compared = row([1, 10, 1], [2, 20, 100])
+    assert compared.ratios == [0.5, 0.5, 0.01]
+    assert compared.ratio == 0.5
+
+
+@pytest.mark.parametrize(
+    ("ours", "peers", "more", "expected"),
+    [
+        ([1, 1, 3], [2, 2, 2], False, True),
+        ([1, 3, 3], [2, 2, 2], False, False),
+        ([1, 3, 3], [2, 2, 2], True, True),
+        ([1, 1, 3], [2, 2, 2], True, False),
+        ([2], [2], False, True),
+        ([2], [2], True, True),
+        ([1], [0], False, False),
+        ([0], [0], False, True),
+    ],
+)
+def test_no_worse_is_judged_by_the_median_of_the_rounds(
+    ours: list[float], peers: list[float], more: bool, expected: bool
+) -> None:
+    assert row(ours, peers, more=more).no_worse is expected
+
+
+@pytest.mark.parametrize(
+    ("goal", "more", "text", "reached"),
+    [
+        (Goal(10), False, "≤ 10", True),
+        (Goal(5), False, "≤ 5", False),
+        (Goal(of_peer=Fraction(1, 2)), False, "≤ peer / 2", True),
+        (Goal(of_peer=Fraction(1, 6)), False, "≤ peer / 6", False),
+        (Goal(of_peer=Fraction(13, 10)), True, "≥ 1.3 x peer", False),
+        (Goal(of_peer=Fraction(3, 10)), True, "≥ 0.3 x peer", True),
+    ],
+)
+def test_goals(goal: Goal, more: bool, text: str, reached: bool) -> None:
+    compared = row([5, 8, 9], [16, 16, 16], goal, more=more)
+    assert goal.text(compared.figure) == text
+    assert compared.reached is reached
+
+
+def test_a_goal_of_a_peer_that_is_not_there_is_neither_reached_nor_missed() -> None:
+    assert Row("step", Figure("key", "unit", 0), {"Ottla": [1]}, Goal(of_peer=Fraction(1, 2))).reached is None
+
+
+def test_a_row_that_is_shown_only_is_not_judged() -> None:
+    assert Row("step", Figure("key", "unit", 0), {"Ottla": [2], "Peer": [1]}, judged=False).no_worse is None
 
 
 def test_one_broker_alone_has_no_ratio() -> None:
-    row = compare("produce", "mb_per_s", {"Ottla": [Measurement("produce", 1, 1_000_000, cost(1.0))]})
-    assert row.ratio is None
-    assert "ratio" not in report([row]).splitlines()[0]
+    compared = compare("produce", "mb_per_s", {"Ottla": [Measurement("produce", 1, 1_000_000, cost(1.0))]})
+    assert compared.ratio is None
+    assert compared.no_worse is None
+    assert "ratio" not in report([compared]).splitlines()[0]
 
 
 def test_table_aligns_its_columns() -> None:

@@ -8,6 +8,8 @@ import threading
 import pytest
 from kafka.record import MemoryRecords
 from kio.schema.errors import ErrorCode
+from kio.schema.fetch.v4.request import FetchRequest
+from kio.schema.fetch.v4.request import RequestHeader as FetchRequestHeader
 from kio.schema.produce.v9.request import ProduceRequest, RequestHeader
 from kio.schema.produce.v9.response import (
     PartitionProduceResponse,
@@ -21,6 +23,8 @@ from kio.static.primitive import i32, i64
 
 from benchmarks.wire import (
     answers_api_versions,
+    connect,
+    fetch_request,
     frame,
     free_ports,
     produce_error_position,
@@ -97,3 +101,26 @@ def test_probe_tells_a_broker_from_others(answer: bytes, expected: bool) -> None
             assert answers_api_versions("127.0.0.1", server.getsockname()[1]) is expected
         finally:
             thread.join()
+
+
+def test_fetch_request_asks_for_one_partition() -> None:
+    request = fetch_request("orders", 3, 42, 50_000_000)
+    assert struct.unpack(">i", request[:4]) == (len(request) - 4,)
+    header, header_bytes = entity_reader(FetchRequestHeader)(request, 4)
+    assert (header.request_api_key, header.request_api_version, header.client_id) == (1, 4, "load")
+    fetch, body_bytes = entity_reader(FetchRequest)(request, 4 + header_bytes)
+    assert 4 + header_bytes + body_bytes == len(request)
+    assert (fetch.replica_id, fetch.max_bytes, fetch.isolation_level) == (-1, 50_000_000, 0)
+    (topic,) = fetch.topics
+    (partition,) = topic.partitions
+    assert topic.topic == "orders"
+    assert (partition.partition, partition.fetch_offset, partition.partition_max_bytes) == (3, 42, 50_000_000)
+
+
+def test_connections_send_small_requests_at_once() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        connect(f"127.0.0.1:{listener.getsockname()[1]}", 5) as connection,
+    ):
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert connection.gettimeout() == 5
