@@ -21,26 +21,26 @@ def write(path: Path, text: str) -> None:
 
 
 def test_without_control_groups_the_affinity_counts(root: Path) -> None:
-    assert free_processors(root) == 4
+    assert free_processors(str(root)) == 4
 
 
 def test_the_least_quota_on_the_way_to_the_root_counts(root: Path) -> None:
     write(root / "proc/self/cgroup", "0::/pods/broker\n")
     write(root / "sys/fs/cgroup/pods/broker/cpu.max", "max 100000\n")
     write(root / "sys/fs/cgroup/pods/cpu.max", "150000 100000\n")
-    assert free_processors(root) == 1.5
+    assert free_processors(str(root)) == 1.5
 
 
 def test_a_quota_above_the_affinity_changes_nothing(root: Path) -> None:
     write(root / "proc/self/cgroup", "0::/\n")
     write(root / "sys/fs/cgroup/cpu.max", "800000 100000\n")
-    assert free_processors(root) == 4
+    assert free_processors(str(root)) == 4
 
 
 def test_in_a_container_the_group_that_it_sees_counts(root: Path) -> None:
     write(root / "proc/self/cgroup", "0::/docker/0123\n")
     write(root / "sys/fs/cgroup/cpu.max", "100000 100000\n")
-    assert free_processors(root) == 1
+    assert free_processors(str(root)) == 1
 
 
 def test_groups_of_version_1(root: Path) -> None:
@@ -49,4 +49,4 @@ def test_groups_of_version_1(root: Path) -> None:
     write(root / "sys/fs/cgroup/cpu/a/cpu.cfs_period_us", "100000\n")
     write(root / "sys/fs/cgroup/cpu/cpu.cfs_quota_us", "-1\n")
     write(root / "sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n")
-    assert free_processors(root) == 0.5
+    assert free_processors(str(root)) == 0.5
