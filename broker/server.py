@@ -358,5 +358,5 @@ def _bind_failure(listener: Listener, error: OSError) -> str:
             f"Port {listener.port} is in use; stop the other process or choose another port with --port or listeners."
         )
     if error.errno == errno.EACCES:
-        return f"Port {listener.port} needs privileges; choose one above 1023 with --port."
+        return f"Port {listener.port} needs privileges; choose one above 1023 with --port or listeners."
     return f"Cannot listen on {listener}: {error.strerror}."

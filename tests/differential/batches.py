@@ -51,8 +51,8 @@ def batch(
         )
     )
     if plain != codec:
-        compress = {"lz4": _lz4, "snappy": cramjam.snappy.compress_raw}[codec]
-        data[_HEADER_BYTES:] = bytes(compress(bytes(data[_HEADER_BYTES:])))
+        body = bytes(data[_HEADER_BYTES:])
+        data[_HEADER_BYTES:] = _lz4(body) if codec == "lz4" else bytes(cramjam.snappy.compress_raw(body))
         data[_ATTRIBUTES + 1] = CODECS.index(codec)
         struct.pack_into(">i", data, _LENGTH, len(data) - _LENGTH - 4)
     _seal(data)

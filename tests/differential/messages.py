@@ -79,13 +79,20 @@ def encode_request(
     key: int | None = None,
 ) -> bytes:
     """Encode a whole request without the size in front; `key` stands in the place of the API's own."""
+    cls = request_class(api.name)
+    header = encode_request_header(
+        api.key if key is None else key, version, correlation_id, client_id, cls.has_flexible_header(version)
+    )
+    return header + _Encoder(version, cls.is_flexible(version)).structure(cls, body)
+
+
+def encode_request_header(
+    key: int, version: int, correlation_id: int, client_id: str | None, is_flexible: bool
+) -> bytes:
+    """Encode what stands before a request's body."""
     name = b"" if client_id is None else client_id.encode()
     size = -1 if client_id is None else len(name)
-    header = struct.pack(">hhih", api.key if key is None else key, version, correlation_id, size) + name
-    cls = request_class(api.name)
-    if cls.has_flexible_header(version):
-        header += b"\0"
-    return header + _Encoder(version, cls.is_flexible(version)).structure(cls, body)
+    return struct.pack(">hhih", key, version, correlation_id, size) + name + (b"\0" if is_flexible else b"")
 
 
 class _Encoder:
@@ -152,7 +159,7 @@ def decode_response(api: str, version: int, frame: bytes) -> tuple[int, dict[str
     view = memoryview(frame)
     correlation_id = int.from_bytes(view[:4], signed=True)
     position = 5 if cls.has_flexible_header(version) else 4
-    if api == "ApiVersions" and view[position : position + 2] == b"\x00\x23":
+    if api == "ApiVersions" and frame[position : position + 2] == b"\x00\x23":
         version = 0  # a version that is not served is answered as the oldest one
     answer, end = decoder(cls, version)(view, position)
     if end != len(frame):

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from .messages import Plain
+from .settle import BARRIER_PROPERTY
 from .side import Outcome, Side
 
 Path = tuple[str, ...]
@@ -69,6 +70,7 @@ Kafka collects most of its answers in hash maps, or puts those with errors first
 """
 
 _NO_ID = uuid.UUID(int=0)
+_QUOTA_ENTITY = re.compile(r"entries=\{([^}]*)\}")  # in messages, the contents of a hash map
 _FRESH_MEMBER_ID = re.compile(r"-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
 
 
@@ -79,7 +81,18 @@ def normalize(side: Side, api: str, outcome: Outcome) -> Outcome:
         return outcome
     if api == "DescribeLogDirs":
         answer = _without_directories(side, answer)
+    if api == "DescribeConfigs":
+        answer = _without_barrier(answer)
     return Outcome(_Normalizer(side, api).structure(answer, ()))
+
+
+def _without_barrier(answer: dict[str, Plain]) -> dict[str, Plain]:
+    """All settings but the one that is changed on one side to see that it has followed."""
+    results = [
+        {**result, "configs": [config for config in result["configs"] if config["name"] != BARRIER_PROPERTY]}
+        for result in answer["results"]
+    ]
+    return {**answer, "results": results}
 
 
 def _without_directories(side: Side, answer: dict[str, Plain]) -> dict[str, Plain]:
@@ -132,7 +145,7 @@ class _Normalizer:
         free = self.free_numbers.get(name)
         if free is not None and value > free[0]:
             return free[1]
-        if self.api == "ListOffsets" and name == "timestamp" and 100 < value - self.side.now_ms < 50_000:
+        if name in ("timestamp", "last_timestamp") and 100 < value - self.side.now_ms < 50_000:
             return "<a time>"  # of a topic that stamps its records itself: scripts send none of so soon after
         if name == "port" and value == self.side.peer.address[1]:
             return "<port>"
@@ -144,7 +157,7 @@ class _Normalizer:
         """What stands for an id that is no topic's: with validate_only, CreateTopics answers with one."""
         return "an id" if self.api == "CreateTopics" else value
 
-    def text(self, name: str, value: str) -> str:
+    def text(self, name: str, value: str) -> str | None:
         if name == "cluster_id":
             return "<cluster>"
         if name == "error_message" and not value:
@@ -156,6 +169,7 @@ class _Normalizer:
             value = value.replace(directory, f"<log directory {number}>")
         for topic_id, known in self.side.names_of_ids.items():
             value = value.replace(_base64(topic_id), f"<{known}>")
+        value = _QUOTA_ENTITY.sub(lambda found: f"entries={{{', '.join(sorted(found[1].split(', ')))}}}", value)
         return _FRESH_MEMBER_ID.sub("-<uuid>", value)
 
 

@@ -40,22 +40,25 @@ class Exchange(NamedTuple):
 
 
 class Runner:
-    """Both sides, clean before each script."""
+    """Both sides, to be cleaned before each script."""
 
     def __init__(self, kafka: Side, ottla: Side) -> None:
         self._sides = (kafka, ottla)
-        self.settler = Settler(kafka, ottla)
-        self.settler.prepare()
+        self._settler = Settler(kafka, ottla)
 
-    def run(self, script: Script) -> Iterator[Exchange]:
-        """Send one request after the other and yield each with its answers.
+    def clean(self) -> None:
+        """Take back what the last script has made. Raises Unclean."""
+        self._settler.clean()
+
+    def run(self, script: Script, silence_s: float) -> Iterator[Exchange]:
+        """Send one request after the other and yield each with its answers, which are waited for that long.
 
         It ends early where the two sides cannot be compared any further: after a departure that says so.
         """
-        self.settler.clean()
         moment = now_ms()
         for side in self._sides:
             side.now_ms = moment
+            side.silence_s = silence_s
             side.look_up_topics()
         for exchange in self._exchanges(script):
             yield exchange
@@ -103,7 +106,7 @@ class Runner:
         if any(found is not None and found[1] in (CLOSED, SILENT) for found in received):
             for side in self._sides:
                 side.drop(connection)
-        self.settler.settle(step)
+        self._settler.settle(step)
         kafka, ottla = (
             normalize(side, step.api, found[1]) for side, found in zip(self._sides, received, strict=True) if found
         )

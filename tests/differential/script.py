@@ -116,14 +116,16 @@ def _parse_line(line: str) -> Step:
 
 def _parse_call(call: ast.Call, label: str) -> Step:
     fields = {keyword.arg or "": _parse_value(keyword.value) for keyword in call.keywords}
-    versions = [_parse_value(argument) for argument in call.args]
-    match call.func:
-        case ast.Attribute(value=ast.Name(id=connection), attr="finish"):
+    match call:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=connection), attr="finish"), args=[]):
             return Step(connection, FINISH)
-        case ast.Attribute(value=ast.Name(id=connection), attr=api):
-            return Step(connection, api, *versions, fields, label)
-        case ast.Attribute(value=ast.Attribute(value=ast.Name(id=connection), attr="start"), attr=api):
-            return Step(connection, api, *versions, fields, label, is_started=True)
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=connection), attr=api), args=[version]):
+            return Step(connection, api, _parse_value(version), fields, label)
+        case ast.Call(
+            func=ast.Attribute(value=ast.Attribute(value=ast.Name(id=connection), attr="start"), attr=api),
+            args=[version],
+        ):
+            return Step(connection, api, _parse_value(version), fields, label, is_started=True)
     raise ValueError("not connection.Api(version, ...)")
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any, Final
 
 from .messages import Plain
 from .peers import NODE_ID
-from .script import Step
+from .script import Step, Value
 from .side import Side
 
 BARRIER_PROPERTY: Final = "max.connections.per.ip"
@@ -18,7 +19,9 @@ _SET, _DELETE = 0, 1
 _CHANGED_SOURCES = (1, 2, 3, 7, 8)
 """Where a value comes from that was set at run time: a topic, a broker, all brokers, client metrics, a group."""
 
-_GROUPS_SETTLE_S = 1.0
+_GROUPS_SETTLE_S = 5.0
+_GROUP_OF_EACH_PARTITION = ["a", "b", "c", "d"]
+"""Groups whose names hash to one partition of the groups' topic each; ListGroups passes over those yet to be loaded."""
 _GROUPS_TOPIC_CONFIGS = {"cleanup.policy": "compact", "compression.type": "producer", "segment.bytes": "104857600"}
 
 CHANGES_METADATA: Final = frozenset(
@@ -39,6 +42,10 @@ CHANGES_METADATA: Final = frozenset(
 """APIs that a Kafka answers before its broker has heard of what they have changed from its controller."""
 
 
+class Unclean(Exception):
+    """What a script has made cannot be taken back; only new brokers help."""
+
+
 def changes_metadata(step: Step) -> bool:
     """Whether something may have changed that is learned from the controller."""
     may_create = step.api == "Metadata" and step.body.get("allow_auto_topic_creation", True)
@@ -46,34 +53,24 @@ def changes_metadata(step: Step) -> bool:
 
 
 class Settler:
-    """Waits for the two sides."""
+    """Waits for the two sides, at first until both are ready."""
 
     def __init__(self, judge: Side, candidate: Side) -> None:
         self._judge = judge
         self._candidate = candidate
         self._sides = (judge, candidate)
         self._barrier = 1_000_000
+        self._prepare()
 
-    def prepare(self) -> None:
-        """Wait until both are ready for everything, and have the groups' topic made."""
+    def _prepare(self) -> None:
         for side in self._sides:
-            for api, version, fields in (
-                ("FindCoordinator", 3, {"key": "any"}),
-                ("ListGroups", 5, {}),
-                ("InitProducerId", 4, {"transactional_id": None}),
-            ):
-                side.wait_until(
-                    lambda side=side, api=api, version=version, fields=fields: (
-                        side.ask(api, version, **fields)["error_code"] == 0
-                    ),
-                    f"{api} is ready",
-                )
+            prepare(side)
 
     def settle(self, step: Step) -> None:
         """Wait until what a request has changed is in force on both sides."""
         if step.api == "AlterReplicaLogDirs":
             for side in self._sides:
-                side.wait_until(lambda side=side: not _is_moving(side), "logs have been moved")
+                side.wait_until(partial(_is_still, side), "logs have been moved")
         if step.api == "LeaveGroup":
             self._await_groups()
         if changes_metadata(step):
@@ -114,18 +111,47 @@ class Settler:
         self._judge.wait_until(arrived, "the broker has followed its controller")
 
     def clean(self) -> None:
-        """Leave on both sides nothing that a script has made, but what cannot be told from a new broker."""
+        """Leave on both sides nothing that a script has made, but what cannot be told from a new broker.
+
+        Raises Unclean where that takes too long.
+        """
+        try:
+            self._clean()
+        except AssertionError as error:
+            raise Unclean(str(error)) from error
+
+    def _clean(self) -> None:
         self.await_controller()
         for side in self._sides:
             _delete_topics(side)
-            side.wait_until(lambda side=side: not _delete_groups(side), "all groups are gone")
+            side.wait_until(partial(_has_no_groups, side), "all groups are gone")
             side.forget()
             _reset_configs(side)
             _remove_quotas(side)
         self.await_controller()
         for side in self._sides:
-            side.wait_until(lambda side=side: not _own_topics(side), "all topics are gone")
-        self.prepare()
+            side.wait_until(partial(_has_no_topics, side), "all topics are gone")
+        self._prepare()
+
+
+def prepare(side: Side) -> None:
+    """Wait until a broker is ready for everything, and have the groups' topic made."""
+    side.wait_until(partial(_succeeds, side, "FindCoordinator", 3, key="any"), "there is a coordinator")
+    side.wait_until(partial(_coordinators_are_ready, side), "all coordinators are ready")
+    side.wait_until(partial(_succeeds, side, "InitProducerId", 4, transactional_id=None), "there are producer ids")
+
+
+def _succeeds(side: Side, api: str, version: int, **fields: Value) -> bool:
+    return bool(side.ask(api, version, **fields)["error_code"] == 0)
+
+
+def _coordinators_are_ready(side: Side) -> bool:
+    groups = side.ask("DescribeGroups", 5, groups=_GROUP_OF_EACH_PARTITION)["groups"]
+    return all(group["error_code"] == 0 for group in groups)
+
+
+def _has_no_topics(side: Side) -> bool:
+    return not _own_topics(side)
 
 
 def _own_topics(side: Side) -> list[str]:
@@ -139,11 +165,11 @@ def _delete_topics(side: Side) -> None:
         side.ask("DeleteTopics", 5, topic_names=names, timeout_ms=30_000)
 
 
-def _delete_groups(side: Side) -> list[str]:
-    """Have all members leave and delete the groups; returns those that there were."""
+def _has_no_groups(side: Side) -> bool:
+    """Whether there are none; if there are, all members have left and the groups are gone, if they can be."""
     groups = [group["group_id"] for group in side.ask("ListGroups", 5)["groups"]]
     if not groups:
-        return []
+        return True
     for described in side.ask("DescribeGroups", 5, groups=groups)["groups"]:
         # Those that were given an id and have not come back yet are not shown, but waited for.
         ids = {member["member_id"] for member in described["members"]} | side.member_ids
@@ -151,7 +177,7 @@ def _delete_groups(side: Side) -> list[str]:
             members = [{"member_id": member_id} for member_id in sorted(ids)]
             side.ask("LeaveGroup", 4, group_id=described["group_id"], members=members)
     side.ask("DeleteGroups", 2, groups_names=groups)
-    return groups
+    return False
 
 
 def _reset_groups_topic(side: Side) -> None:
@@ -205,9 +231,10 @@ def _remove_quotas(side: Side) -> None:
         side.ask("AlterClientQuotas", 1, entries=changes)
 
 
-def _is_moving(side: Side) -> bool:
+def _is_still(side: Side) -> bool:
+    """Whether no log is being moved."""
     results: list[dict[str, Plain]] = side.ask("DescribeLogDirs", 4, topics=None)["results"]
-    return any(
+    return not any(
         partition["is_future_key"]
         for result in results
         for topic in result["topics"]

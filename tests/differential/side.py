@@ -57,8 +57,8 @@ class _Outstanding(NamedTuple):
 
 
 class _Connection:
-    def __init__(self, address: tuple[str, int]) -> None:
-        self.socket = socket.create_connection(address, SILENCE_S)
+    def __init__(self, address: tuple[str, int], silence_s: float) -> None:
+        self.socket = socket.create_connection(address, silence_s)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.outstanding: deque[_Outstanding] = deque()
         self.correlation_id = 0
@@ -95,6 +95,8 @@ class Side:
         self.peer = peer
         self.now_ms = 0
         """The moment at which both sides take the script to have begun."""
+        self.silence_s = SILENCE_S
+        """How long an answer to a script is waited for."""
         self.answers: dict[str, dict[str, Plain]] = {}
         self.topic_ids: dict[str, uuid.UUID] = {}
         """Of the topics that there are."""
@@ -143,7 +145,8 @@ class Side:
         """Send a request; over a connection that is closed by now, this shows in what is received."""
         connection = self._connections.get(step.connection)
         if connection is None:
-            connection = self._connections[step.connection] = _Connection(self.peer.address)
+            silence_s = SILENCE_S if step.connection == CONTROL else self.silence_s
+            connection = self._connections[step.connection] = _Connection(self.peer.address, silence_s)
         connection.correlation_id += 1
         frame = self._frame(API_BY_NAME[step.api], step, connection.correlation_id)
         connection.outstanding.append(_Outstanding(connection.correlation_id, step))
@@ -196,7 +199,7 @@ class Side:
             self.resolve(step.body),
             key=options.get("_key"),
         )
-        return frame[: len(frame) - options.get("_cut", 0)] + options.get("_append", b"")
+        return frame[: len(frame) - options.get("_cut", 0)] + bytes(options.get("_append", b""))
 
     def _await(self, connection: _Connection, correlation_id: int, step: Step) -> Outcome:
         if step.api == "Produce" and step.fields.get("acks", 0) == 0:

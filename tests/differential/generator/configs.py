@@ -7,7 +7,7 @@ from typing import Final
 
 from ..peers import NODE_ID
 from ..script import Value
-from .world import World
+from .world import INTERNAL_TOPIC, World
 
 Body = dict[str, Value]
 
@@ -135,6 +135,8 @@ def _alteration(world: World, *, with_operation: bool) -> Body:
     draw = world.draw
     resources = []
     for kind, name in dict.fromkeys(_resource(world) for _ in range(draw.weighted({1: 8, 2: 2}))):
+        if name == INTERNAL_TOPIC.name:
+            continue  # some of its settings would keep Kafka from writing down what groups do
         configs = []
         for config, value in (_config(world, kind) for _ in range(draw.weighted({1: 6, 2: 2, 0: 0.3}))):
             entry: Body = {"name": config, "value": value}

@@ -25,6 +25,10 @@ ALLOWED: Final[Mapping[str, tuple[Value, ...]]] = {
     "JoinGroup.protocols.metadata": (b"", b"\0"),
     # At the largest number Kafka's next cursor is the smallest one.
     "DescribeTopicPartitions.cursor.partition_index": (-1, -(2**31), 0, 1, 100),
+    # A sum of partitions that overflows passes Kafka's check, and would have it make them.
+    "CreateTopics.topics.num_partitions": (-2, -1, 0, 20_000, -(2**31)),
+    # Kafka makes any number of them at once where they are added to a topic, if it lives to see it.
+    "CreatePartitions.topics.count": (-1, 0, -(2**31)),
     "CreateTopics.timeout_ms": TIMEOUTS,
     "DeleteTopics.timeout_ms": TIMEOUTS,
     "CreatePartitions.timeout_ms": TIMEOUTS,

@@ -72,7 +72,8 @@ def _request(world: World, api: Api, version: int) -> list[Step]:
     draw = world.draw
     if api.name == "JoinGroup" and not any(group.members for group in world.groups.values()):
         return groups.newcomer(world)  # in Kafka, what is refused would leave a group behind
-    body = BODIES.get(api.name, lambda world, version: {})(world, version)
+    make = BODIES.get(api.name)
+    body = make(world, version) if make is not None else {}
     if draw.chance(SPOILED):
         spoil(draw, api.name, version, body)
     if api.name == "Produce" and draw.chance(0.9):
