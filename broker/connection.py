@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import socket
 import struct
 from collections import Counter, deque
@@ -21,6 +22,7 @@ from protocol.errors import MalformedFrame
 from protocol.header import decode_request_header, framed_response_header
 from storage.cold_read import ColdRead
 
+from .bad_requests import cause_of, no_frame, unserved
 from .context import RequestContext
 from .frame_buffers import SCRATCH_BYTES
 from .outbox import Outbox, SpanCutShort
@@ -81,7 +83,9 @@ class Connection:
         "_reading",
         "_remainder",
         "_repeated",
+        "_repeated_route",
         "_reply_bytes",
+        "_route",
         "_server",
         "_socket",
         "_strangers",
@@ -132,8 +136,12 @@ class Connection:
         """Whether a thread reads from the disk what is to be sent next."""
         self._handling = False
         self._finishing = False
+        self._route: Route | None = None
+        """What has served the last request."""
         self._repeated: Repeated | None = None
-        """What answers requests that begin as an earlier one did."""
+        """What answers requests that are like an earlier one."""
+        self._repeated_route: Route | None = None
+        """What had served that one."""
         self._strangers = 0
         """How many requests in a row it has not answered."""
         self._strangers_max = 0
@@ -175,8 +183,7 @@ class Connection:
 
     def _handle_backlog(self) -> None:
         """Handle the requests that arrived while the connection was paused."""
-        if self.closed or self._pauses or not self._has_backlog:
-            return
+        self.active = True
         self._has_backlog = False
         size = len(self._remainder)
         self._server.buffers.scratch[:size] = self._remainder
@@ -206,27 +213,24 @@ class Connection:
         if self._pauses:
             return
         self._watch()
-        if self._has_backlog:
-            self._handle_backlog()
-        else:
-            self.read()
+        self.read()
 
     def read(self) -> None:
         """Receive once and handle what has come; called when the socket is readable, or was when it was deferred."""
-        if not self._reading:
-            return
         if self._pauses:
             # Only now: most connections that wait for a reply send nothing meanwhile, and epoll_ctl has its price.
             self._stop_reading()
             return
-        if self._server.request_memory.is_used_up and not self._granted_bytes:
-            self._server.request_memory.wait(self)
-            return
-        self.active = True
-        if self._has_backlog:
-            self._handle_backlog()
-            return
         try:
+            if self._has_backlog:
+                self._handle_backlog()
+                return
+            if not self._reading:
+                return
+            if self._server.request_memory.is_used_up and not self._granted_bytes:
+                self._server.request_memory.wait(self)
+                return
+            self.active = True
             if self._large_frame is not None:
                 self._receive_large_frame(self._large_frame)
             else:
@@ -242,12 +246,27 @@ class Connection:
                     self.finish()
                 else:
                     self._handle_scratch(start + received)
-                    if received <= SMALL_BYTES and not self._server.is_crowded:
+                    if (
+                        received <= SMALL_BYTES
+                        and self._route is not None
+                        and self._route.api.keeps_awake
+                        and not self._server.is_crowded
+                    ):
                         self._server.spin.after_small()
+            if self._granted_bytes:
+                self.close_if_reset()
         except BlockingIOError:
             return
         except OSError as error:
             self.close(str(error))
+
+    def close_if_reset(self) -> None:
+        """Close if the peer has reset the connection and nobody will say so.
+
+        uvloop tells of a reset once, and what it calls then may find what had been received before.
+        """
+        if not self.closed and (number := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)):
+            self.close(os.strerror(number))
 
     def _stop_reading(self) -> None:
         if self._reading:
@@ -312,9 +331,7 @@ class Connection:
             while end - position >= 4 and not self._pauses:
                 size = _LENGTH.unpack_from(buffer, position)[0]
                 if not 0 <= size <= self._server.request_bytes_max:
-                    raise MalformedFrame(
-                        f"a frame of {size} bytes, where socket.request.max.bytes is {self._server.request_bytes_max}"
-                    )
+                    raise no_frame(size, self._server.request_bytes_max, self.listener.protocol)
                 frame_end = position + 4 + size
                 if frame_end > end:
                     break
@@ -330,7 +347,7 @@ class Connection:
                         self._server.turns.defer(self, now_ms - turn_end_ms + slice_ms)
         except MalformedFrame as error:
             self._server.bad_clients.warning(
-                "Closing the connection of %s:%d: %s.", self.peer_host, self.peer_port, error
+                "Closing the connection of %s:%d: %s.", self.peer_host, self.peer_port, error, cause=cause_of(error)
             )
             self.close()
         except Exception:
@@ -350,7 +367,12 @@ class Connection:
             answer = repeated.answer(frame)
             if answer is not None:
                 self._strangers = 0
-                self._queue_encoded(answer)
+                self._route = self._repeated_route
+                if isinstance(answer, bytes):
+                    self._queue_encoded(answer)
+                elif not self.closed:
+                    assert self._route is not None
+                    self._queue_outstanding(self._route, _KEY_VERSION_AND_CORRELATION.unpack_from(frame)[2], answer)
                 return
         if len(frame) < _KEY_VERSION_AND_CORRELATION.size:
             raise MalformedFrame(f"a request of {len(frame)} bytes has no header")
@@ -358,9 +380,10 @@ class Connection:
         route = self._server.router.find(api_key, version)
         if route is None:
             if api_key != API_VERSIONS_KEY:
-                raise MalformedFrame(f"API key {api_key} in version {version} is not served")
+                raise unserved(frame, api_key, version)
             self._refuse_api_versions(_KEY_VERSION_AND_CORRELATION.unpack_from(frame)[2])
             return
+        self._route = route
         self.patient = route.api.patient
         header = decode_request_header(frame, route.flexible_request)
         request, _ = route.decode(frame, header.body_position)
@@ -368,18 +391,16 @@ class Connection:
         reply = route.handle(context, request)
         if route.repeated is not None:
             self._strangers += 1
-            if self._strangers > self._strangers_max:
+            if self._strangers > self._strangers_max and not self.closed:
                 # A producer that takes turns between topics would have it made in vain each time.
                 self._strangers_max = min(2 * self._strangers, _STRANGERS_MAX)
                 self._strangers = 0
                 self._repeated = route.repeated.after(context, frame, header.body_position, request)
+                self._repeated_route = route
         if reply is None or self.closed:
             return
         if isinstance(reply, asyncio.Future):
-            if not route.api.pipelined:
-                self.pause("reply")
-            self._pending.append(_PendingReply(route, header.correlation_id, reply, None))
-            reply.add_done_callback(self._on_reply_done)
+            self._queue_outstanding(route, header.correlation_id, reply)
             return
         self._queue(route, header.correlation_id, reply)
 
@@ -398,6 +419,13 @@ class Connection:
             self._pending.append(_PendingReply(route, correlation_id, None, parts))
         else:
             self._outbox.extend(parts)
+
+    def _queue_outstanding(self, route: Route, correlation_id: int, reply: asyncio.Future[Any]) -> None:
+        """Queue a reply that is not there yet."""
+        if not route.api.pipelined:
+            self.pause("reply")
+        self._pending.append(_PendingReply(route, correlation_id, reply, None))
+        reply.add_done_callback(self._on_reply_done)
 
     def _queue_encoded(self, answer: bytes) -> None:
         """Queue the framed answer of a short way, nothing if it is empty."""
@@ -515,6 +543,8 @@ class Connection:
         self._stop_reading()
         if not self._pending and not self._outbox:
             self.close()
+        else:
+            self._drop_arriving()
 
     def close(self, reason: str | None = None) -> None:
         """Close at once; what waits for this connection is cancelled, files are unpinned. Safe to call twice."""
@@ -534,13 +564,19 @@ class Connection:
         self._pending.clear()
         self._outbox.drop()
         self._repeated = None  # it knows this connection: a cycle, which would stay for long
+        self._has_backlog = False
+        self._drop_arriving()
+        self._socket.close()
+        self._server.forget(self)
+
+    def _drop_arriving(self) -> None:
+        """Let go of the memory for a request of which no more will be read."""
         if self._large_frame is not None:
             self._server.buffers.give_back(self._large_frame)
             self._large_frame = None
         if self._granted_bytes:
             self._give_back_grant()
-        self._socket.close()
-        self._server.forget(self)
+        self._server.request_memory.leave(self)
 
     def _abandon(self, pending: _PendingReply) -> None:
         """Cancel the reply, or unpin the files of one that was ready."""

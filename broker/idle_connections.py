@@ -33,6 +33,9 @@ class Idler(Protocol):
     def close(self, reason: str | None = None) -> None:
         """Close at once."""
 
+    def close_if_reset(self) -> None:
+        """Close if the peer has reset the connection and nobody will say so."""
+
 
 class IdleConnections:
     """Sweeps over the connections of one server; used on the loop's thread.
@@ -54,7 +57,7 @@ class IdleConnections:
         return min(max(self._max_idle_ms // _SWEEPS_PER_LIMIT, _INTERVAL_MS_MIN), _INTERVAL_MS_MAX)
 
     async def sweep(self) -> None:
-        """Note the time for those that were active, and close those that have not been for too long."""
+        """Note the time for those that were active, and close those that have not been for too long, or are gone."""
         pace = Pace(self._clock)
         now_ms = self._clock.monotonic_ms()
         closed = 0
@@ -65,6 +68,8 @@ class IdleConnections:
             elif 0 <= self._max_idle_ms <= now_ms - connection.idle_since_ms and not connection.closed:
                 connection.close("it has been idle for connections.max.idle.ms")
                 closed += 1
+            else:
+                connection.close_if_reset()
             await pace.keep()
         if closed:
             logger.info("%d connections were idle for connections.max.idle.ms and are closed", closed)

@@ -118,7 +118,9 @@ class Outbox:
             if self.cold is not None and not data:
                 return 0
         try:
-            sent = self._socket.send(data, self._more if parts else 0)  # type: ignore[arg-type]  # bytes-like, see above
+            # What waits for the disk is not close behind, and the system would hold the end of this back for 200 ms.
+            flags = self._more if parts and self.cold is None else 0
+            sent = self._socket.send(data, flags)  # type: ignore[arg-type]  # bytes-like, see above
         except BlockingIOError:
             parts.appendleft(data)
             raise

@@ -7,6 +7,7 @@ the port opens before any of them is loaded.
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import re
 from collections.abc import Callable
@@ -37,6 +38,8 @@ class Api(NamedTuple):
 
     It is the class `Repeated<name>` of handlers/repeated_<name>.
     """
+    keeps_awake: bool = False
+    """Whether the broker may stay awake for what follows one of these: producing and consuming, see `spinning`."""
     patient: bool = False
     """Whether a client that asks for this can wait while others are served: members of a group have seconds."""
 
@@ -54,23 +57,24 @@ def _api(
     advertised_min: int | None = None,
     pipelined: bool = False,
     has_short_way: bool = False,
+    keeps_awake: bool = False,
     patient: bool = False,
 ) -> Api:
     low, _, high = versions.partition("-")
     lowest = int(low)
     advertised = lowest if advertised_min is None else advertised_min
-    return Api(key, name, lowest, int(high or low), advertised, pipelined, has_short_way, patient)
+    return Api(key, name, lowest, int(high or low), advertised, pipelined, has_short_way, keeps_awake, patient)
 
 
 API_VERSIONS_KEY = 18
 
 APIS: tuple[Api, ...] = (
     # librdkafka 1.x compresses only for brokers that advertise Produce v0; versions 0-2 are refused all the same.
-    _api(0, "Produce", "3-13", advertised_min=0, pipelined=True, has_short_way=True),
-    _api(1, "Fetch", "4-18"),
+    _api(0, "Produce", "3-13", advertised_min=0, pipelined=True, has_short_way=True, keeps_awake=True),
+    _api(1, "Fetch", "4-18", keeps_awake=True),
     _api(2, "ListOffsets", "1-11"),
     _api(3, "Metadata", "0-13"),
-    _api(8, "OffsetCommit", "2-10"),
+    _api(8, "OffsetCommit", "2-10", has_short_way=True),
     _api(9, "OffsetFetch", "1-10"),
     _api(10, "FindCoordinator", "0-6"),
     _api(11, "JoinGroup", "0-9", patient=True),
@@ -115,16 +119,20 @@ Handler = Callable[["RequestContext", Any], Any]
 
 
 class Repeated(Protocol):
-    """Requests of one connection that begin with the same bytes."""
+    """Requests of one connection that begin with the same bytes, or are the same but for some."""
 
     @classmethod
     def after(cls, ctx: RequestContext, frame: memoryview, body_position: int, request: Any) -> Repeated | None:
-        """Return what answers requests that begin as this one, None if it is of a kind that has no short way."""
+        """Return what answers requests that are as this one, None if it is of a kind that has no short way.
 
-    def answer(self, frame: memoryview) -> bytes | None:
-        """Handle a request that begins so, and return the framed answer, empty if there is to be none.
+        The request is its own from now on.
+        """
 
-        None for every other request: to that nothing has happened.
+    def answer(self, frame: memoryview) -> bytes | asyncio.Future[Any] | None:
+        """Handle a request that is so, and return the framed answer, empty if there is to be none.
+
+        It may be a future of the response, as from a handler. None for every other request: to that nothing has
+        happened.
         """
 
 

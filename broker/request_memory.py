@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections import deque
 from typing import Protocol
 
 from .rate_limited_log import RateLimitedLog
@@ -45,7 +44,8 @@ class RequestMemory:
         self._loop = loop
         self._bytes_max = bytes_max if bytes_max > 0 else sys.maxsize
         self._log = log
-        self._waiting: deque[Waiter] = deque()
+        self._waiting: dict[Waiter, None] = {}
+        """In the order in which they came."""
         self._waking = False
 
     def grant(self, size_bytes: int) -> bool:
@@ -66,7 +66,11 @@ class RequestMemory:
         """Pause the connection until there is memory; then it is read from."""
         self._log.warning("queued.max.request.bytes is used up by requests that are still arriving; others wait.")
         waiter.pause(_PAUSE)
-        self._waiting.append(waiter)
+        self._waiting[waiter] = None
+
+    def leave(self, waiter: Waiter) -> None:
+        """Forget a connection that reads no more; no error if it does not wait."""
+        self._waiting.pop(waiter, None)
 
     def _wake_soon(self) -> None:
         if self._waiting and not self.is_used_up and not self._waking:
@@ -77,7 +81,8 @@ class RequestMemory:
         """Let the one that waits longest go on, and see what it leaves for the next."""
         self._waking = False
         if self._waiting and not self.is_used_up:
-            waiter = self._waiting.popleft()
+            waiter = next(iter(self._waiting))
+            del self._waiting[waiter]
+            self._wake_soon()
             waiter.resume(_PAUSE)
             waiter.read()
-            self._wake_soon()

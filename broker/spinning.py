@@ -3,12 +3,15 @@
 To fall asleep and be woken takes an idle machine longer than a small request takes the broker, and a client that sends
 one at a time waits for it each time. So the loop goes on looking for SPIN_MS after a small request before it sleeps.
 
-That burns a processor, so it is done only where it helps. A counter predicts the next request as a processor predicts a
-branch: it rises where one came after a short wait, and falls where there was no wait, since the broker is busy then
-anyway, or a long one. Whether waits are in fact shorter awake is measured, by doing the other thing once in a while:
-where others want the processor they are not, since the client has to wait for it then. Of what follows a large request
-nothing is learned: there throughput matters, and every microsecond of processor time. A broker that nobody asks
-anything sleeps.
+That burns a processor, so it is done only where it helps. It is done behind producing and consuming alone
+(`Api.keeps_awake`), where the wait is that of somebody's data. What else there is to ask has to cost little instead:
+who commits offsets has seconds for it.
+
+A counter predicts the next request as a processor predicts a branch: it rises where one came after a short wait, and
+falls where there was no wait, since the broker is busy then anyway, or a long one. Whether waits are in fact shorter
+awake is measured, by doing the other thing once in a while: where others want the processor they are not, since the
+client has to wait for it then. Of what follows a large request nothing is learned: there throughput matters, and every
+microsecond of processor time. A broker that nobody asks anything sleeps.
 """
 
 from __future__ import annotations

@@ -72,8 +72,10 @@ class Turns:
 
     def defer(self, client: Client, spent_ms: float) -> None:
         """Let the connection, which was served for so long and has more to do, go on in later turns."""
-        client.deferred = True
         client.spent_ms += spent_ms
+        if client.deferred:
+            return  # it was served out of turn, and has no more than one turn to come
+        client.deferred = True
         self._queue_of(client, is_greedy=client.spent_ms >= SLICE_MS).append(client)
         if not self._is_open:
             self._open(self._clock.monotonic_ms())
@@ -95,15 +97,18 @@ class Turns:
             return
         now_ms = self._clock.monotonic_ms()
         end_ms = now_ms + BUDGET_MS
-        for queue, slice_ms_min in ((self._late, 0.0), (self._patient, 0.0), (self._greedy, _GREEDY_SLICE_MS_MIN)):
-            self.slice_ms = max(BUDGET_MS / max(len(queue), 1), slice_ms_min)
-            for _ in range(len(queue)):  # whoever is deferred again by then has had a slice
-                client = queue.popleft()
-                client.deferred = False
-                client.take_turn()
-                now_ms = self._clock.monotonic_ms()
-                if now_ms >= end_ms:
-                    break
-        self.slice_ms = SLICE_MS
-        # In the turn that is beginning nobody may be ready but those that are deferred already.
-        self._open(now_ms)
+        try:
+            for queue, slice_ms_min in ((self._late, 0.0), (self._patient, 0.0), (self._greedy, _GREEDY_SLICE_MS_MIN)):
+                self.slice_ms = max(BUDGET_MS / max(len(queue), 1), slice_ms_min)
+                for _ in range(len(queue)):  # whoever is deferred again by then has had a slice
+                    client = queue.popleft()
+                    client.deferred = False
+                    client.take_turn()
+                    now_ms = self._clock.monotonic_ms()
+                    if now_ms >= end_ms:
+                        break
+        finally:
+            # Whatever becomes of one of them, the others have their turns.
+            self.slice_ms = SLICE_MS
+            # In the turn that is beginning nobody may be ready but those that are deferred already.
+            self._open(now_ms)

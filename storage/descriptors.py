@@ -15,6 +15,9 @@ from .write_back import WriteBack
 DESCRIPTORS_MAX = 512
 """Open descriptors of one cache unless its owner says otherwise."""
 
+# A fetch may pin thousands of files, and each of them that is opened would look at all that are pinned before.
+_PINNED_LOOKED_AT_MAX = 64
+
 
 class CachedFile:
     """A file by path, opened at need.
@@ -130,11 +133,16 @@ class DescriptorCache:
             self.close(file)
 
     def _make_room(self) -> None:
-        # Twice around is enough: the first round takes the flags away. Where all are pinned, one more is opened.
+        # Twice around is enough: the first round takes the flags away. Where all are pinned, one more is opened; the
+        # next sweep goes on where this one ends.
+        pinned = 0
         for _ in range(2 * len(self._open)):
             file, _ = self._open.popitem(last=False)
             self._open[file] = None
             if file.pins:
+                pinned += 1
+                if pinned == _PINNED_LOOKED_AT_MAX:
+                    return
                 continue
             if file.used:
                 file.used = False

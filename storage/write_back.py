@@ -72,12 +72,15 @@ class WriteBack:
             self._thread.submit(self._write, chunks)
 
     def _write(self, chunks: list[tuple[int, int, int]]) -> None:
-        for fd, position, count in chunks:
-            # An error of the disk is for the next sync, which reports it as well.
-            with contextlib.suppress(OSError):
-                self._filesystem.begin_write_back(fd, position, count)
-            self._filesystem.close(fd)
-        self._is_busy = False
+        try:
+            for fd, position, count in chunks:
+                # An error of the disk is for the next sync, which reports it as well.
+                with contextlib.suppress(OSError):
+                    self._filesystem.begin_write_back(fd, position, count)
+        finally:
+            for fd, _, _ in chunks:
+                self._filesystem.close(fd)
+            self._is_busy = False
 
     def close(self) -> None:
         """Waits for the thread."""

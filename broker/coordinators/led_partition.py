@@ -247,7 +247,9 @@ class LedPartition(PartitionListener, Generic[ShardT]):
 
     def _now(self) -> Moment:
         clock = self._services.clock
-        return Moment(clock.now_ms(), int(clock.monotonic_ms()))
+        # Made so, it takes a third of the time: one for each commit.
+        now: Moment = tuple.__new__(Moment, (clock.now_ms(), int(clock.monotonic_ms())))
+        return now
 
     # --- replies -----------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ Versions: 3 throttle time; 5 no retention time any more (KIP-211); 6 leader epoc
 from __future__ import annotations
 
 import asyncio
+import copy
 from typing import TYPE_CHECKING
 
 from protocol.errors import ErrorCode
@@ -42,7 +43,10 @@ TOPIC_IDS_SINCE = 10
 def handle(
     ctx: RequestContext, request: OffsetCommitRequest
 ) -> OffsetCommitResponse | asyncio.Future[OffsetCommitResponse]:
-    """Hand what may be committed to the group's coordinator."""
+    """Hand what may be committed to the group's coordinator.
+
+    Of the request nothing changes but what each topic's name and id are, of which the client gives one.
+    """
 
     def commit(shard: GroupShard, now: Moment, _: Ticket) -> Result:
         return shard.commit_offsets(request, ctx.api_version, now)
@@ -53,10 +57,16 @@ def handle(
     if not ctx.authorize(AclOperation.READ, ResourceType.GROUP, request.group_id):
         return refuse(ErrorCode.GROUP_AUTHORIZATION_FAILED)
     refused: list[OffsetCommitResponseTopic] = []
-    admitted = [_admit(ctx, topic, refused) for topic in request.topics]
-    request.topics = [topic for topic in admitted if topic.partitions]
-    if not request.topics:
+    admitted: list[OffsetCommitRequestTopic] = []
+    for topic in request.topics:
+        fit = _admit(ctx, topic, refused)
+        if fit.partitions:
+            admitted.append(fit)
+    if not admitted:
         return OffsetCommitResponse(topics=refused)
+    if admitted != request.topics:
+        request = copy.copy(request)
+        request.topics = admitted
     reply = ctx.broker.groups.call(request.group_id, commit, refuse)
     return then(reply, lambda response: _merge(response, refused)) if refused else reply
 
@@ -78,11 +88,16 @@ def _admit(
     elif known is not None:
         count = len(known.partitions)
         topic.name, topic.topic_id = known.name, known.topic_id
-    unfit = [partition for partition in topic.partitions if not 0 <= partition.partition_index < count]
-    if not unfit:
+    for partition in topic.partitions:
+        if not 0 <= partition.partition_index < count:
+            break
+    else:
         return topic
+    fit: list[OffsetCommitRequestPartition] = []
+    unfit: list[OffsetCommitRequestPartition] = []
+    for partition in topic.partitions:
+        (fit if 0 <= partition.partition_index < count else unfit).append(partition)
     refused.append(_refuse(topic, unfit, code))
-    fit = [partition for partition in topic.partitions if 0 <= partition.partition_index < count]
     return OffsetCommitRequestTopic(name=topic.name, topic_id=topic.topic_id, partitions=fit)
 
 

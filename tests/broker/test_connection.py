@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
 import logging
 import os
@@ -14,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import uvloop
 
 from broker.connection import Connection
 from broker.frame_buffers import SCRATCH_BYTES, FrameBuffers
@@ -24,7 +26,7 @@ from broker.spinning import Spin
 from broker.turns import Turns
 from tests.support.manual_clock import ManualClock
 
-PIPELINED_KEY, MUTING_KEY = 100, 101
+PIPELINED_KEY, MUTING_KEY, URGENT_KEY = 100, 101, 102
 
 
 class FakeRoute:
@@ -34,7 +36,7 @@ class FakeRoute:
     flexible_response = False
 
     def __init__(self, key: int, handle: Callable[[Any, bytes], Any], repeated: Any) -> None:
-        self.api = Api(key, "Echo", 0, 0, 0, pipelined=key == PIPELINED_KEY)
+        self.api = Api(key, "Echo", 0, 0, 0, pipelined=key != MUTING_KEY, keeps_awake=key == URGENT_KEY)
         self.handle = handle
         self.repeated = repeated
 
@@ -50,7 +52,9 @@ class FakeRoute:
 class Harness:
     """One connection over a socket pair, and the requests that its handler saw."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, sockets: tuple[socket.socket, socket.socket] | None = None
+    ) -> None:
         self.seen: list[bytes] = []
         self.answer: Callable[[bytes], Any] = lambda body: body
         self.loop = loop
@@ -60,23 +64,23 @@ class Harness:
         self.log = logging.getLogger("bad clients")
         self.clock = ManualClock()
         self.turns = Turns(loop, self.clock)
-        self.spin = Spin(loop, self.clock, allowed=False)
+        self.spin: Any = Spin(loop, self.clock, allowed=False)
         self.is_crowded = False
         self.bad_clients = RateLimitedLog(self.log, self.clock)
         self.request_memory = RequestMemory(loop, -1, self.bad_clients)
         self.broker = SimpleNamespace(clock=self.clock)
         self.repeated: Any = None
         self.forgotten = False
-        self.client, ours = socket.socketpair()
+        self.client, ours = sockets or socket.socketpair()
         ours.setblocking(False)
         self.client.setblocking(False)
         self.router = self
-        listener: Any = SimpleNamespace(name="PLAINTEXT")
+        listener: Any = SimpleNamespace(name="PLAINTEXT", protocol="PLAINTEXT")
         server: Any = self
         self.connection = Connection(server, ours, listener, ("127.0.0.1", 50000), ("127.0.0.1", 9092))
 
     def find(self, key: int, _version: int) -> FakeRoute | None:
-        return FakeRoute(key, self._handle, self.repeated) if key in (PIPELINED_KEY, MUTING_KEY) else None
+        return FakeRoute(key, self._handle, self.repeated) if key in (PIPELINED_KEY, MUTING_KEY, URGENT_KEY) else None
 
     def _handle(self, _context: Any, body: bytes) -> Any:
         self.seen.append(body)
@@ -213,17 +217,21 @@ async def test_pipelined_replies_wait_for_the_ones_before_them(harness: Harness)
 
 
 class FakeRepeated:
-    """Answers requests that begin with "again", but for "again nothing"."""
+    """Answers requests that begin with "again", but for "again nothing", and "again later" with a future."""
+
+    later: asyncio.Future[bytes]
 
     @classmethod
     def after(cls, *_request: Any) -> FakeRepeated:
         return cls()
 
-    @staticmethod
-    def answer(request: memoryview) -> bytes | None:
+    @classmethod
+    def answer(cls, request: memoryview) -> bytes | asyncio.Future[bytes] | None:
         body = bytes(request[10:])
         if not body.startswith(b"again"):
             return None
+        if body == b"again later":
+            return cls.later
         return b"" if body == b"again nothing" else struct.pack(">i", 4 + len(body)) + request[4:8] + body
 
 
@@ -237,6 +245,44 @@ async def test_the_answers_of_a_short_way_wait_for_the_ones_before_them(harness:
     assert harness.seen == [b"first", b"later", b"last"]
     future.set_result(b"late")
     assert [await harness.reply() for _ in range(4)] == [(2, b"late"), (3, b"again 2"), (5, b"last"), (6, b"again 3")]
+
+
+@pytest.mark.parametrize("key", [PIPELINED_KEY, MUTING_KEY])
+async def test_the_short_way_may_lead_to_an_answer_that_is_outstanding(harness: Harness, key: int) -> None:
+    harness.repeated = FakeRepeated
+    FakeRepeated.later = harness.loop.create_future()
+    bodies = [b"first", b"again later", b"other"]
+    await harness.send(b"".join(frame(number, body, key) for number, body in enumerate(bodies)))
+    assert await harness.reply() == (0, b"first")
+    assert harness.seen == ([b"first"] if key == MUTING_KEY else [b"first", b"other"])
+    FakeRepeated.later.set_result(b"late")
+    assert [await harness.reply() for _ in range(2)] == [(1, b"late"), (2, b"other")]
+
+
+async def test_the_answer_of_a_short_way_is_cancelled_when_the_connection_closes(harness: Harness) -> None:
+    harness.repeated = FakeRepeated
+    FakeRepeated.later = harness.loop.create_future()
+    await harness.send(frame(0, b"first") + frame(1, b"again later"))
+    await harness.reply()
+    harness.connection.close()
+    assert FakeRepeated.later.cancelled()
+
+
+async def test_it_stays_awake_only_behind_requests_that_are_worth_it(harness: Harness) -> None:
+    awake_behind: list[bytes] = []
+    sent: list[bytes] = []
+    harness.spin = SimpleNamespace(before_read=lambda: None, after_small=lambda: awake_behind.append(sent[-1]))
+    harness.repeated = FakeRepeated
+    for key, body in [
+        (URGENT_KEY, b"data"),
+        (PIPELINED_KEY, b"other"),
+        (URGENT_KEY, b"again the data"),
+        (PIPELINED_KEY, b"another"),
+    ]:
+        sent.append(body)
+        await harness.send(frame(1, body, key))
+        await harness.reply()
+    assert awake_behind == [b"data", b"again the data"]
 
 
 async def test_a_request_that_waits_mutes_its_connection(harness: Harness) -> None:
@@ -447,3 +493,107 @@ async def test_spans_leave_between_bytes_and_are_unpinned(harness: Harness, tmp_
             await asyncio.sleep(0)
     harness.connection.close()
     assert RecordingSpan.released == 4
+
+
+def connected() -> tuple[socket.socket, socket.socket]:
+    """Both ends of a TCP connection: no other kind can be reset."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        client = socket.create_connection(listening.getsockname())
+        return client, listening.accept()[0]
+
+
+def reset(client: socket.socket) -> None:
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+
+
+@pytest.mark.parametrize("size", [10_000, 200_000], ids=["in the scratch buffer", "in one of its own"])
+def test_a_client_that_resets_its_connection_within_a_request(size: int) -> None:
+    """uvloop tells of a reset once; what it calls then finds the beginning of the request."""
+
+    async def scenario() -> None:
+        harness = Harness(asyncio.get_running_loop(), connected())
+        assert harness.client.send(frame(7, bytes(size))[:5_000]) == 5_000
+        reset(harness.client)
+        async with asyncio.timeout(10):
+            while not harness.forgotten:
+                await asyncio.sleep(0)
+        assert harness.request_memory.granted_bytes == 0
+
+    uvloop.run(scenario())
+
+
+def test_a_client_that_resets_its_connection_behind_a_request_without_a_reply() -> None:
+    """There the sweep over idle connections finds it."""
+
+    async def scenario() -> None:
+        harness = Harness(asyncio.get_running_loop(), connected())
+        harness.answer = lambda body: None
+        harness.client.send(frame(7, b"unanswered"))
+        reset(harness.client)
+        async with asyncio.timeout(10):
+            while not harness.seen:
+                await asyncio.sleep(0)
+        harness.connection.close_if_reset()
+        assert harness.forgotten
+        harness.connection.close_if_reset()
+
+    uvloop.run(scenario())
+
+
+async def test_a_connection_that_waits_for_memory_may_close(harness: Harness) -> None:
+    memory = harness.request_memory = RequestMemory(harness.loop, 1, harness.bad_clients)
+    assert memory.grant(1)
+    await harness.send(frame(7, b"never")[:9])
+    async with asyncio.timeout(10):
+        while not memory._waiting:
+            await asyncio.sleep(0)
+    harness.connection.close()
+    assert not memory._waiting
+
+
+async def test_what_will_not_arrive_any_more_keeps_no_memory(harness: Harness) -> None:
+    future: asyncio.Future[bytes] = harness.loop.create_future()
+    harness.answer = lambda body: future
+    await harness.send(frame(7, b"later") + frame(8, bytes(1_000_000))[:100])
+    harness.client.shutdown(socket.SHUT_WR)
+    async with asyncio.timeout(10):
+        while not harness.connection._finishing:
+            await asyncio.sleep(0)
+    assert harness.request_memory.granted_bytes == 0
+    future.set_result(b"late")
+    assert await harness.reply() == (7, b"late")
+    assert await harness.receive(1) == b""
+
+
+async def test_without_memory_for_a_large_request_its_connection_closes(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is closed as well if it asks for that behind requests that had to wait for their turn."""
+
+    def take(size_bytes: int) -> memoryview:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr(harness.buffers, "take", take)
+    harness.answer = lambda body: body * 2
+    await harness.send(frame(1, bytes(50_000)) + frame(2, b"") + frame(3, bytes(1_000_000))[:100])
+    async with asyncio.timeout(10):
+        while not harness.forgotten:
+            await harness.receive(1)
+    assert harness.seen == [bytes(50_000), b""]
+    assert harness.request_memory.granted_bytes == 0
+
+
+async def test_bad_clients_of_different_kinds_are_all_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    bad_clients: RateLimitedLog | None = None
+    for sent in (frame(1, b"", key=24), frame(1, b"", key=68), frame(1, b"", key=24), b"\x16\x03\x01\x02\x00\x01"):
+        harness = Harness(asyncio.get_running_loop())
+        bad_clients = harness.bad_clients = bad_clients or harness.bad_clients
+        await harness.send(sent)
+        assert await harness.receive(1) == b""
+        harness.client.close()
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 3
+    for line, words in zip(told, ("24 (AddPartitionsToTxn)", "68 (ConsumerGroupHeartbeat)", "like TLS"), strict=True):
+        assert line.startswith("Closing the connection of 127.0.0.1:50000: ")
+        assert words in line

@@ -22,10 +22,14 @@ class Connection:
         self.active = True
         self.idle_since_ms = 0.0
         self.closed = False
+        self.is_reset = False
 
     def close(self, reason: str | None = None) -> None:
         assert reason is not None
         self.closed = True
+
+    def close_if_reset(self) -> None:
+        self.closed |= self.is_reset
 
 
 class World:
@@ -62,6 +66,14 @@ async def test_below_zero_nobody_is_closed() -> None:
     world = World(-1)
     await world.pass_time(100 * MAX_IDLE_MS)
     assert not any(each.closed for each in world.connections)
+
+
+async def test_a_sweep_finds_those_whose_peers_have_left() -> None:
+    world = World()
+    gone, busy, silent = world.connections
+    gone.is_reset = busy.is_reset = True
+    await world.pass_time(2 * world.idle.interval_ms, busy)
+    assert [gone.closed, busy.closed, silent.closed] == [True, False, False]
 
 
 async def test_what_was_used_last_comes_last() -> None:

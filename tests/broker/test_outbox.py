@@ -108,6 +108,26 @@ def test_what_is_before_a_cold_span_leaves_at_once(sending: Sending) -> None:
     assert sending.disk.held == []
 
 
+def test_what_is_before_a_cold_span_does_not_wait_for_more(sending: Sending) -> None:
+    flags: list[int] = []
+
+    class Recording:
+        def send(self, data: bytes, flag: int) -> int:
+            flags.append(flag)
+            return len(data)
+
+    outbox = Outbox(Recording(), socket.MSG_MORE, sending.clock)  # type: ignore[arg-type]
+    outbox.extend([b"1", *(sending.span(8000 * index, 8000) for index in range(3))])
+    assert outbox.send()
+    assert flags == [socket.MSG_MORE, 0]
+    flags.clear()
+    sending.chill()
+    outbox.extend([b"1", sending.span(0, 100)])
+    assert not outbox.send()
+    assert flags == [0]
+    outbox.drop()
+
+
 def test_a_large_span_is_read_in_two_megabytes_at_a_time(sending: Sending) -> None:
     sending.chill()
     sending.outbox.extend([sending.span(0, len(CONTENT))])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from broker.turns import BUDGET_MS, SLICE_MS, Turns
 from tests.support.manual_clock import ManualClock
 
@@ -182,3 +184,29 @@ def test_the_patient_wait_for_others_who_are_late() -> None:
     assert "newcomer" not in world.poll(*members, newcomer)
     assert world.poll()[0] == "newcomer"
     assert len(world.log) == PER_TURN
+
+
+def test_who_is_deferred_twice_has_one_turn() -> None:
+    world = World()
+    client = world.client("client")
+    world.turns.defer(client, 0.0)
+    world.turns.defer(client, READ_MS)
+    assert world.poll() == ["client"]
+    assert world.poll() == []
+    assert world.loop.is_idle
+
+
+def test_one_that_fails_does_not_keep_the_others_from_their_turns() -> None:
+    world = World()
+
+    class Failing(Client):
+        def take_turn(self) -> None:
+            raise MemoryError
+
+    world.turns.defer(Failing("failing", world.clock, world.log), 0.0)
+    world.turns.defer(world.client("other"), 0.0)
+    with pytest.raises(MemoryError):
+        world.poll()
+    assert world.poll() == ["other"]
+    assert world.poll() == []
+    assert world.loop.is_idle

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections import OrderedDict
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,26 @@ def test_pinned_files_are_never_closed(cache: DescriptorCache, tmp_path: Path) -
     make_file(cache, tmp_path, "last")
     make_file(cache, tmp_path, "very last")
     assert len(cache) <= 6
+
+
+def test_many_pinned_files_cost_the_next_one_little(cache: DescriptorCache, tmp_path: Path) -> None:
+    class Counting(OrderedDict[CachedFile, None]):
+        looked_at = 0
+
+        def popitem(self, last: bool = True) -> tuple[CachedFile, None]:
+            self.looked_at += 1
+            return super().popitem(last)
+
+    cache._open = opened = Counting()
+    spans = [FileSpan(make_file(cache, tmp_path, f"pinned-{index}"), 0, 10) for index in range(300)]
+    assert opened.looked_at < 100 * len(spans)
+    others = [make_file(cache, tmp_path, f"other-{index}") for index in range(20)]
+    assert any(file.fd < 0 for file in others), "those that are not pinned are found all the same"
+    for span in spans:
+        span.release()
+    for index in range(3):
+        make_file(cache, tmp_path, f"last-{index}")
+    assert len(cache) == 3
 
 
 def test_an_opened_span_is_read_without_the_cache(cache: DescriptorCache, tmp_path: Path) -> None:

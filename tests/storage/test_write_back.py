@@ -113,6 +113,22 @@ def test_a_log_hands_over_all_that_is_appended(tmp_path: Path) -> None:
         assert all(count >= CHUNK_BYTES for _, count in ranges[:-1])
 
 
+def test_a_system_without_the_call_costs_no_descriptors(tmp_path: Path) -> None:
+    class Without(Disk):
+        def begin_write_back(self, fd: int, position: int, count: int) -> None:
+            raise ImportError("no ctypes")
+
+    disk = Without(2 * MEGABYTE)
+    cache = DescriptorCache(disk)
+    file, _ = make_file(cache, tmp_path / "file")
+    before = os.listdir("/proc/self/fd")
+    for index in range(3):
+        cache.write_back.add(file, index * MEGABYTE, MEGABYTE)
+        wait_until(lambda: not cache.write_back._is_busy, "the thread has nothing to do")
+    assert os.listdir("/proc/self/fd") == before
+    cache.close_all()
+
+
 def test_nothing_waits_where_the_system_does_not_tell(tmp_path: Path) -> None:
     disk = Disk(None)
     cache = DescriptorCache(disk)

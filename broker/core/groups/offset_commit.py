@@ -22,7 +22,7 @@ from protocol.messages.offset_commit import (
 from ..result import CoordinatorRecord, Moment, Result
 from .classic_state import ClassicGroupState
 from .groups import Groups
-from .offset_store import NO_EXPIRY, encode_place, encode_value, key_prefix
+from .offset_store import NO_EXPIRY, encode_index, encode_value, key_of_topic
 
 NO_RETENTION: Final = -1
 _TIMESTAMP_MAX: Final = 0x7FFF_FFFF_FFFF_FFFF
@@ -37,17 +37,20 @@ def commit_offsets(groups: Groups, request: OffsetCommitRequest, api_version: in
     """
     _admit(groups, request, api_version, now)
     metadata_length_max = groups.settings.offset_metadata_bytes_max
-    expire_timestamp = _expire_timestamp(request.retention_time_ms, now.wall_ms)
-    prefix = key_prefix(request.group_id.encode())
+    expire_timestamp = NO_EXPIRY
+    if request.retention_time_ms != NO_RETENTION:
+        expire_timestamp = min(now.wall_ms + request.retention_time_ms, _TIMESTAMP_MAX)
     records = []
     response = OffsetCommitResponse()
     for topic in request.topics:
         answer = OffsetCommitResponseTopic(name=topic.name, topic_id=topic.topic_id)
         response.topics.append(answer)
+        prefix = key_of_topic(request.group_id, topic.name)
         for partition in topic.partitions:
             index = partition.partition_index
             metadata = partition.committed_metadata or ""
-            if _java_length(metadata) > metadata_length_max:
+            # No character has more than two units: most need not be counted.
+            if 2 * len(metadata) > metadata_length_max and _java_length(metadata) > metadata_length_max:
                 code = ErrorCode.OFFSET_METADATA_TOO_LARGE
             else:
                 code = ErrorCode.NONE
@@ -59,7 +62,9 @@ def commit_offsets(groups: Groups, request: OffsetCommitRequest, api_version: in
                     expire_timestamp,
                     topic.topic_id,
                 )
-                records.append(CoordinatorRecord(prefix + encode_place(topic.name, index), value))
+                # Made so, it takes a third of the time: one for each offset.
+                record: CoordinatorRecord = tuple.__new__(CoordinatorRecord, (prefix + encode_index(index), value))
+                records.append(record)
             answer.partitions.append(OffsetCommitResponsePartition(partition_index=index, error_code=code))
     return Result(response, records)
 
@@ -83,10 +88,6 @@ def _admit(groups: Groups, request: OffsetCommitRequest, api_version: int, now: 
         raise KafkaError(ErrorCode.REBALANCE_IN_PROGRESS)
     # The timer that is armed will see it. None is armed here, for the result's timers are lost if its records are.
     member.session_deadline_ms = now.monotonic_ms + member.session_timeout_ms
-
-
-def _expire_timestamp(retention_time_ms: int, wall_ms: int) -> int:
-    return NO_EXPIRY if retention_time_ms == NO_RETENTION else min(wall_ms + retention_time_ms, _TIMESTAMP_MAX)
 
 
 def _java_length(text: str) -> int:

@@ -13,6 +13,7 @@ What is in the store can be decoded: bytes that cannot are not taken over.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from struct import Struct as Format
 from typing import Final
 
@@ -30,7 +31,9 @@ NO_EXPIRY: Final = -1
 INDEX_BYTES: Final = 4
 """At the end of a place stands the partition's index, and before it only the topic."""
 
-_INDEX = Format(">i")
+encode_index: Final = Format(">i").pack
+"""A partition's index as it ends a place."""
+
 _LENGTH_BYTES = 2  # before the topic's name
 # The value of nearly every commit: v4 with an offset, a leader epoch, no metadata (1 is one more than its length), a
 # time, and one tag, number 0, with the 16 bytes of the topic id.
@@ -97,10 +100,16 @@ def key_prefix(group_id: bytes) -> bytes:
     return b"\x00\x01" + len(group_id).to_bytes(2) + group_id
 
 
+@lru_cache(maxsize=4096)  # it takes a third of the time, for every commit
+def key_of_topic(group_id: str, topic: str) -> bytes:
+    """What stands before the index in the keys of a group's offsets in one topic."""
+    return key_prefix(group_id.encode()) + encode_place(topic, 0)[:-INDEX_BYTES]
+
+
 def encode_place(topic: str, index: int) -> bytes:
     """The place of a partition."""
     name = topic.encode()
-    return len(name).to_bytes(2) + name + _INDEX.pack(index)
+    return len(name).to_bytes(2) + name + encode_index(index)
 
 
 def decode_place(place: bytes) -> tuple[str, int]:
