@@ -3,13 +3,19 @@
 Once on several connections, so that the broker always has something to do, and once on a single one, where each commit
 has the broker fall asleep and wake up again. What that costs is the machine's affair: on a virtual one with nothing
 else to do as much as the commit itself.
+
+Most consumers commit the same partitions each time, with other offsets; a broker may make use of that. So there are
+rounds, too, in which each commit is of another partition than the one before on its connection.
 """
 
 import asyncio
 import contextlib
+import itertools
 import selectors
 import socket
 import uuid
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from benchmarks.client import TIMEOUT_S, LoadError, Target, fresh_topic
 from benchmarks.groups_member import Connections, Group, Member, find_coordinator, leave, run
@@ -20,35 +26,55 @@ from benchmarks.wire import frame, read_frame
 
 CPU_LIMIT_US = 60.0
 CONNECTIONS = 8
+PARTITIONS = 16
 
 _NO_ERROR = b"\0\0"
 _WARM_UP_SHARE = 0.1
 
 
+class _Case(NamedTuple):
+    name: str
+    connections: int
+    partitions: int
+    """How many there are to commit offsets of, in turn."""
+
+
+_CASES = (
+    _Case(f"{CONNECTIONS} connections", CONNECTIONS, 1),
+    _Case(f"{CONNECTIONS} connections, other partitions each time", CONNECTIONS, PARTITIONS),
+    _Case("1 connection", 1, 1),
+)
+
+
 def commit(target: Target, rounds: int, commits: int) -> list[Finding]:
     """Commit so many offsets a round; without a pid the broker's CPU time is left out."""
     findings = []
-    with fresh_topic(target, 1) as topic:
-        for connections in (CONNECTIONS, 1):
-            costs = run(_committed(target, topic, connections, rounds, commits))
-            where = "1 connection" if connections == 1 else f"{connections} connections"
+    with fresh_topic(target, PARTITIONS) as topic:
+        for case in _CASES:
+            costs = run(_committed(target, topic, case, rounds, commits))
             cpu_us = [cost.broker_cpu_s / commits * 1e6 for cost in costs if cost.broker_cpu_s is not None]
             if cpu_us:
-                findings.append(Finding(f"{where}: broker CPU of a commit, µs", cpu_us, CPU_LIMIT_US, 1))
-            findings.append(Finding(f"{where}: commits/s", [commits / cost.seconds for cost in costs]))
+                findings.append(Finding(f"{case.name}: broker CPU of a commit, µs", cpu_us, CPU_LIMIT_US, 1))
+            findings.append(Finding(f"{case.name}: commits/s", [commits / cost.seconds for cost in costs]))
     return findings
 
 
-async def _committed(target: Target, topic: str, connections_count: int, rounds: int, commits: int) -> list[Cost]:
+async def _committed(target: Target, topic: str, case: _Case, rounds: int, commits: int) -> list[Cost]:
     group = Group(f"commit-{uuid.uuid4().hex[:12]}", topic, 1)
     address = await find_coordinator(target, group.group_id)
     with Connections(address) as connections:
         connection = await connections.open()
         member = Member(group, connection)
         await member.join()
-        request = commit_request(group.group_id, member.generation, member.member_id, topic, 42)
+        requests = (
+            commit_request(group.group_id, member.generation, member.member_id, topic, partition, offset)
+            # The same offset for as many connections as there are: each goes through all partitions.
+            for offset in itertools.count()
+            for partition in range(case.partitions)
+            for _ in range(case.connections)
+        )
         costs = await asyncio.to_thread(
-            _rounds, target, address, connections_count, request, commit_error_position(topic), rounds, commits
+            _rounds, target, address, case.connections, requests, commit_error_position(topic), rounds, commits
         )
         await leave(connection, group, [member.member_id])
     return costs
@@ -58,7 +84,7 @@ def _rounds(
     target: Target,
     address: tuple[str, int],
     connections_count: int,
-    request: bytes,
+    requests: Iterator[bytes],
     error_position: int,
     rounds: int,
     commits: int,
@@ -70,21 +96,21 @@ def _rounds(
             connection = stack.enter_context(socket.create_connection(address, TIMEOUT_S))
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             selector.register(connection, selectors.EVENT_READ)
-        _commit(selector, request, error_position, round(commits * _WARM_UP_SHARE))
+        _commit(selector, requests, error_position, round(commits * _WARM_UP_SHARE))
         for _ in range(rounds):
             meter = Meter(target.pid)
-            _commit(selector, request, error_position, commits)
+            _commit(selector, requests, error_position, commits)
             costs.append(meter.stop())
     return costs
 
 
-def _commit(selector: selectors.BaseSelector, request: bytes, error_position: int, count: int) -> None:
-    """Send the request so often, on each connection when its last one is answered; it keeps the session alive, too."""
+def _commit(selector: selectors.BaseSelector, requests: Iterator[bytes], error_position: int, count: int) -> None:
+    """Send so many requests, each when the last one of its connection is answered; it keeps the session alive, too."""
     connections = [key.fileobj for key in selector.get_map().values()]
     sent = answered = 0
     for connection in connections[:count]:
         assert isinstance(connection, socket.socket)
-        connection.sendall(request)
+        connection.sendall(next(requests))
         sent += 1
     while answered < count:
         ready = selector.select(TIMEOUT_S)
@@ -100,5 +126,5 @@ def _commit(selector: selectors.BaseSelector, request: bytes, error_position: in
                 raise LoadError(f"OffsetCommit was answered with error code {code}")
             answered += 1
             if sent < count:
-                connection.sendall(request)
+                connection.sendall(next(requests))
                 sent += 1

@@ -131,8 +131,8 @@ def read_error_code(answer: bytes) -> int:
     return _answer(answer).int16()
 
 
-def commit_request(group_id: str, generation: int, member_id: str, topic: str, offset: int) -> bytes:
-    """Commit one offset, of partition 0, without metadata."""
+def commit_request(group_id: str, generation: int, member_id: str, topic: str, partition: int, offset: int) -> bytes:
+    """Commit one offset without metadata."""
     header = struct.pack(">hhih", _OFFSET_COMMIT, 8, 0, len(_CLIENT_ID)) + _CLIENT_ID + b"\0"
     body = b"".join(
         (
@@ -143,7 +143,7 @@ def commit_request(group_id: str, generation: int, member_id: str, topic: str, o
             b"\2",  # one topic (compact counts are one more than the count)
             _compact_string(topic),
             b"\2",  # one partition
-            struct.pack(">iqi", 0, offset, -1),  # index, offset, no leader epoch
+            struct.pack(">iqi", partition, offset, -1),  # no leader epoch
             b"\1",  # empty metadata
             b"\0\0\0",  # tags of the partition, the topic, the request
         )

@@ -93,7 +93,7 @@ def _groups(target: Target, count: int) -> Iterator[Requests]:
         with connect(target.bootstrap, TIMEOUT_S) as connection:
             connection.sendall(find_coordinator_request(group_ids[0]))  # the first one has the offsets topic made
             read_frame(connection)
-        yield Requests([commit_request(each, -1, "", name, 42) for each in group_ids], commit_error_position(name))
+        yield Requests([commit_request(each, -1, "", name, 0, 42) for each in group_ids], commit_error_position(name))
 
 
 @contextlib.contextmanager

@@ -99,11 +99,11 @@ def test_leave() -> None:
 
 @pytest.mark.parametrize("topic", ["t", "load-0123456789ab"])
 def test_commit(topic: str) -> None:
-    body = decoded("OffsetCommit", 8, wire.commit_request("g", 5, "a", topic, 42))
+    body = decoded("OffsetCommit", 8, wire.commit_request("g", 5, "a", topic, 3, 42))
     assert (body.group_id, body.generation_id_or_member_epoch, body.member_id) == ("g", 5, "a")
     (committed,) = body.topics
     (partition,) = committed.partitions
-    assert (committed.name, partition.partition_index, partition.committed_offset) == (topic, 0, 42)
+    assert (committed.name, partition.partition_index, partition.committed_offset) == (topic, 3, 42)
     response = kio_commit.OffsetCommitResponse(
         throttle_time=i32Timedelta.parse(datetime.timedelta()),
         topics=(
