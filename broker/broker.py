@@ -25,7 +25,7 @@ from .delayed import DelayedRequests
 from .fetch_sessions import FetchSessionCache
 from .gateways import Gateways
 from .housekeeping import Housekeeping
-from .listeners import advertised_listeners_of, describe_advertised, gateway_host_of, listeners_of
+from .listeners import advertised_listeners_of, describe_access, describe_advertised, gateway_host_of, listeners_of
 from .metadata.image import MetadataImage, difference
 from .metadata.publisher import ImagePublisher
 from .metadata.registration import check_owner, register_broker
@@ -172,7 +172,7 @@ class Broker:
         self._config_follower.apply(image)
         self.images.subscribe(self._config_follower)
         if waiting := defaults_not_yet_in_force(self.config):
-            logger.warning("Kept, but not yet in force: %s", ", ".join(waiting))
+            logger.warning("[configs] Kept, but not yet in force: %s", ", ".join(waiting))
         loop = asyncio.get_running_loop()
 
         def on_offline(lost: Sequence[tuple[str, int]]) -> None:
@@ -330,15 +330,20 @@ class Broker:
         return advertised.host or self._gateway_host_for(connection) or host, advertised.port or port
 
     def advertisements(self) -> list[str]:
-        """Return for each listener what its clients are told, as sentences for people."""
-        return [
+        """Return what the clients of each listener are told, and who may use them, as sentences for people."""
+        bound = [
+            listener._replace(port=port)
+            for listener, (_, port) in zip(listeners_of(self.config), self.server.endpoints(), strict=True)
+        ]
+        sentences = [
             describe_advertised(
-                listener._replace(port=port),
+                listener,
                 self._advertised.get(listener.name),
                 self._gateway_host if listener.is_on_every_address else None,
             )
-            for listener, (_, port) in zip(listeners_of(self.config), self.server.endpoints(), strict=True)
+            for listener in bound
         ]
+        return [*sentences, *describe_access(bound)]
 
     def _gateway_host_for(self, connection: Connection) -> str | None:
         if self._gateway_host and connection.listener.is_on_every_address and connection.peer_host in self._gateways:

@@ -8,6 +8,7 @@ needs no advertised one, since each client is told the address that it reached, 
 
 from __future__ import annotations
 
+import logging
 import re
 import socket
 from collections.abc import Iterable, Mapping
@@ -17,6 +18,8 @@ from .config import StartupError
 
 if TYPE_CHECKING:
     from .config import Config
+
+logger = logging.getLogger(__name__)
 
 SECURITY_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 SERVED_PROTOCOLS = ("PLAINTEXT",)
@@ -40,6 +43,11 @@ class Listener(NamedTuple):
     def is_on_every_address(self) -> bool:
         """Whether it accepts connections on all addresses of the machine."""
         return self.host in EVERY_ADDRESS
+
+    @property
+    def is_for_this_machine(self) -> bool:
+        """Whether nobody connects to it from another machine."""
+        return self.host in ("localhost", "::1") or self.host.startswith("127.")
 
     def __str__(self) -> str:
         return f"{self.name}://{_address(self.host, self.port)}"
@@ -81,7 +89,7 @@ def advertised_listeners_of(config: Config) -> dict[str, Listener]:
         if endpoint.name not in names:
             raise StartupError(
                 f"advertised.listeners has {endpoint.name}, which is none of the listeners: {', '.join(names)}; "
-                f"add {endpoint.name}://:{endpoint.port} to listeners."
+                f"set {_listeners_for(advertised, config)} to have one for each."
             )
         if endpoint.host in ("0.0.0.0", "::"):
             raise StartupError(
@@ -90,6 +98,23 @@ def advertised_listeners_of(config: Config) -> dict[str, Listener]:
                 "client has reached."
             )
     return {endpoint.name: endpoint for endpoint in advertised}
+
+
+def _listeners_for(advertised: Iterable[Listener], config: Config) -> str:
+    """Return the setting that has a listener for each advertised one, named as the advertised ones were given."""
+    from .config_environment import place_of, variable_of  # needed only where something is wrong
+
+    taken: set[int] = set()
+    texts: list[str] = []
+    for name, _, _, port in advertised:
+        while port in taken:
+            port += 1
+        if port:
+            taken.add(port)
+        texts.append(f"{name}://:{port}")
+    variable = variable_of("advertised.listeners")
+    from_environment = config.place("advertised.listeners") == place_of(variable)
+    return f"{variable_of('listeners') if from_environment else 'listeners'}={','.join(texts)}"
 
 
 def gateway_host_of(config: Config) -> str | None:
@@ -120,6 +145,31 @@ def describe_advertised(listener: Listener, endpoint: Listener | None, gateway_h
         return f"{told}."
     address = _address(gateway_host, port)
     return f"{told}; those that come from the default gateway, as of a container's host, to {address}."
+
+
+def describe_access(listeners: Iterable[Listener]) -> list[str]:
+    """Return what there is to say about who may use those listeners that can be reached from other machines."""
+    exposed = [str(listener) for listener in listeners if not listener.is_for_this_machine]
+    if not exposed:
+        return []
+    return [
+        f"Anybody who can reach {' or '.join(exposed)} may read, write and delete everything, as there is no "
+        "authentication yet; a listener on 127.0.0.1 is for this machine alone."
+    ]
+
+
+def warn_of_unknown_hosts(hosts: Iterable[str]) -> None:
+    """Log which advertised hosts do not resolve; to look them up may take long."""
+    for host in hosts:
+        try:
+            socket.getaddrinfo(host, None)
+        except (OSError, UnicodeError) as error:
+            logger.warning(
+                "[listeners] The advertised host %s does not resolve on this machine (%s): clients that cannot resolve "
+                "it either will not connect; correct advertised.listeners, or make the name known to them.",
+                host,
+                error.strerror if isinstance(error, OSError) else error,
+            )
 
 
 def _address(host: str, port: int) -> str:

@@ -11,6 +11,7 @@ import resource
 import signal
 import sys
 from itertools import starmap
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from storage.filesystem import Filesystem
@@ -20,6 +21,7 @@ from .clock import Clock
 from .config import Config
 from .data_directory import DataDirectory, has_data, refuse_logs_of_others
 from .event_loop import loop_factory
+from .listeners import advertised_listeners_of, warn_of_unknown_hosts
 from .server import check_addresses
 
 if TYPE_CHECKING:
@@ -46,12 +48,12 @@ def run(
     if names := config.names_not_in_table:
         from .config_remarks import remark_on
 
-        remark_on(names)
+        remark_on(names, config.place)
     filesystem = Filesystem()
     if ephemeral or not has_data(data_dir):
         # Before a start that is in vain leaves anything behind.
         check_addresses(config)
-        refuse_logs_of_others(config.log_dirs)
+        refuse_logs_of_others(config.log_dirs if ephemeral else [data_dir, *config.log_dirs])
     directory = DataDirectory.temporary(filesystem) if ephemeral else DataDirectory(data_dir, filesystem)
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
@@ -101,17 +103,25 @@ async def _serve_until_stopped(
     stop = asyncio.Event()
     _end_on_signals(stop)
     await broker.start(on_failure=stop.set)
+    brokers = len(broker.images.current.brokers)
+    if max(config.int("default.replication.factor"), config.int("min.insync.replicas")) > brokers:
+        from .config_remarks import remark_on_replicas
+
+        remark_on_replicas(config, brokers)
     _keep_garbage_collection_short()
     try:
         endpoints = ", ".join(starmap(_address, broker.endpoints()))
         elapsed_ms = clock.monotonic_ms() - started_ms
-        print(  # noqa: T201  # the one line of output that people and programs wait for
+        print(  # noqa: T201  # the line that people and programs wait for (docs/pytest.md)
             f"Ottla is ready on {endpoints}, data in {directory.path}, cluster {broker.cluster_id}, "
             f"in {elapsed_ms:.0f} ms",
             flush=True,
         )
         for sentence in broker.advertisements():
             logger.info("[listeners] %s", sentence)
+        if hosts := {endpoint.host for endpoint in advertised_listeners_of(config).values() if endpoint.host}:
+            # The end of the process does not wait for this thread, as it would for the loop's own.
+            Thread(target=warn_of_unknown_hosts, args=(sorted(hosts),), daemon=True).start()
         await stop.wait()
     finally:
         await broker.stop()

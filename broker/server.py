@@ -308,6 +308,7 @@ class Server:
                 await asyncio.wait_for(self._all_closed.wait(), timeout_seconds)
         for connection in list(self._connections):
             connection.close()
+        self.bad_clients.flush()
 
 
 def check_addresses(config: Config) -> None:
@@ -359,4 +360,9 @@ def _bind_failure(listener: Listener, error: OSError) -> str:
         )
     if error.errno == errno.EACCES:
         return f"Port {listener.port} needs privileges; choose one above 1023 with --port or listeners."
+    if error.errno == errno.EADDRNOTAVAIL:
+        return (
+            f"Cannot listen on {listener}, which is no address of this machine; give one that it has, or 0.0.0.0 for "
+            "all of them."
+        )
     return f"Cannot listen on {listener}: {error.strerror}."

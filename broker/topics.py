@@ -83,7 +83,7 @@ class TopicController:
                 )
                 topics = [topic for topic in topics if topic.name in unwritten]
         made = {name: result for name, result in results.items() if isinstance(result, TopicRecord)}
-        log_done("Created", [f"{name} ({len(record.assignment)} partitions)" for name, record in made.items()])
+        log_done("Created", [f"{name} ({_partitions(record)})" for name, record in made.items()])
         log_settings_not_in_force({name: record.configs for name, record in made.items()})
         return results
 
@@ -107,7 +107,7 @@ class TopicController:
                 )
                 topics = [topic for topic in topics if topic.name in unwritten]
         grown = {name: result for name, result in results.items() if isinstance(result, TopicRecord)}
-        log_done("Grown", [f"{name} (to {len(record.assignment)} partitions)" for name, record in grown.items()])
+        log_done("Grown", [f"{name} (to {_partitions(record)})" for name, record in grown.items()])
         return results
 
     async def _delete(
@@ -177,6 +177,11 @@ def log_done(what: str, topics: Sequence[str]) -> None:
     """One line a request, however many topics it is about."""
     if topics:
         logger.info("[topics] %s: %s", what, _some_of(topics))
+
+
+def _partitions(record: TopicRecord) -> str:
+    count = len(record.assignment)
+    return f"{count} partition{'' if count == 1 else 's'}"
 
 
 def _some_of(names: Sequence[str]) -> str:

@@ -15,7 +15,8 @@ On stderr, librdkafka tells of each connection that failed.
 """
 
 import argparse
-import contextlib
+import signal
+import threading
 import time
 
 from confluent_kafka import KafkaError, Message, Producer
@@ -73,11 +74,13 @@ class Ticker:
 
 def main(bootstrap_server: str) -> None:
     ticker = Ticker(bootstrap_server)
+    stopping = threading.Event()
+    # Not as an exception: one that is raised within a callback of the client ends its poll with a SystemError.
+    signal.signal(signal.SIGINT, lambda *_: stopping.set())
     print("sending ticks")
-    with contextlib.suppress(KeyboardInterrupt):
-        while True:
-            ticker.send()
-            ticker.wait(0.1)
+    while not stopping.is_set():
+        ticker.send()
+        ticker.wait(0.1)
     ticker.close()
     print(f"{ticker.sent} ticks sent, {ticker.stored} stored, {ticker.lost} lost")
 

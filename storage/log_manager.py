@@ -115,7 +115,7 @@ class LogManager:
             if not self.directories:
                 raise LogDirectoryError(self._no_directory())
             for path, error in self.offline_directories.items():
-                logger.error("log directory %s is offline: %s", path, error)
+                _log_offline(path, error)
             if len(self.directories) > 1:
                 self.moves.complete()
             leftovers: list[tuple[LogDirectory, str]] = []
@@ -161,7 +161,7 @@ class LogManager:
         now_ms = self._now_ms()
         expiration_ms = self._producer_id_expiration_ms()
         if expected and not directory.was_clean:
-            logger.info("log directory %s was not closed cleanly, checking its logs", directory.path)
+            logger.info("[log-dirs] Log directory %s was not closed cleanly, checking its logs", directory.path)
         for name in self.filesystem.list_directories(directory.path):
             path = f"{directory.path}/{name}"
             key = parse_directory_name(name)
@@ -353,7 +353,7 @@ class LogManager:
             write_checkpoints()
         except OSError as error:
             if is_disk_full(error):
-                logger.warning("log directory %s is full, its checkpoints stay as they were", directory.path)
+                logger.warning("[log-dirs] Log directory %s is full, its checkpoints stay as they were", directory.path)
             else:
                 self.take_offline(directory, error)
             return False
@@ -369,7 +369,7 @@ class LogManager:
                 try:
                     directory.close(self._broker_epoch)
                 except OSError as error:
-                    logger.error("log directory %s is not closed cleanly: %s", directory.path, error)
+                    logger.error("[log-dirs] Log directory %s is not closed cleanly: %s", directory.path, error)
         self._descriptors.close_all()
         self._unlock()
 
@@ -400,7 +400,7 @@ class LogManager:
             for key in lost:
                 # Its descriptors stay, to be closed when others need the room: this may be any thread.
                 del self._logs[key]
-        logger.error("log directory %s is offline: %s", directory.path, error)
+        _log_offline(directory.path, error)
         if self._on_offline is not None:
             self._on_offline(lost)
 
@@ -428,3 +428,14 @@ def _deleted_files(segment: Segment) -> list[str]:
 def is_disk_full(error: OSError) -> bool:
     """Whether an error goes away once there is room again, so that the directory can stay in use."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def _log_offline(path: str, error: OSError) -> None:
+    file = f" ({error.filename})" if error.filename and error.filename != path else ""
+    logger.error(
+        "[log-dirs] Log directory %s is offline: %s%s; its partitions are not served until it can be used again and "
+        "the broker has been restarted.",
+        path,
+        error.strerror or error,
+        file,
+    )

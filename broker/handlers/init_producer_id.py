@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING
 from protocol.errors import ErrorCode
 from protocol.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
 
+from ..bad_requests import client_in_words
+from ..config_follower import printable
 from ..metadata.store import StoreError
 from ..security.acl import CLUSTER_NAME, AclOperation, ResourceType
 
@@ -56,7 +58,14 @@ def _check(ctx: RequestContext, request: InitProducerIdRequest) -> ErrorCode:
         return ErrorCode.CLUSTER_AUTHORIZATION_FAILED
     if (request.producer_id == -1) != (request.producer_epoch == -1) or request.transactional_id == "":
         return ErrorCode.INVALID_REQUEST
-    return ErrorCode.NONE if request.transactional_id is None else ErrorCode.UNSUPPORTED_VERSION
+    if request.transactional_id is None:
+        return ErrorCode.NONE
+    ctx.broker.server.bad_clients.warning(
+        "[producer-ids] %s asks for transactions (transactional.id=%s), which are not served yet.",
+        client_in_words(ctx.client_id),
+        printable(request.transactional_id),
+    )
+    return ErrorCode.UNSUPPORTED_VERSION
 
 
 async def _await_producer_id(ctx: RequestContext) -> InitProducerIdResponse:

@@ -346,6 +346,8 @@ async def test_clients_that_come_from_the_gateway_are_told_the_host_that_is_set_
             "come from the default gateway, as of a container's host, to the-host:7777.",
             f"Clients of ONE://127.0.0.1:{one} are told to connect to the address that they have reached, port {one}.",
             f"Clients of NAMED://:{named} are told to connect to kafka.example:{named}.",
+            f"Anybody who can reach EVERY://0.0.0.0:{every} or SIX://:{six} or NAMED://:{named} may read, write and "
+            "delete everything, as there is no authentication yet; a listener on 127.0.0.1 is for this machine alone.",
         ]
 
 

@@ -213,7 +213,7 @@ async def test_what_was_set_holds_from_the_very_start(tmp_path: Path, caplog: py
         messages
     )
     assert (
-        "[configs] There is no such property, so that nothing obeys it: 'log.retention.hours.typo' "
+        "[configs] Unknown properties are ignored: 'log.retention.hours.typo' "
         "(the nearest is 'log.retention.hours')"
     ) in messages
     assert "not yet in force" not in caplog.text

@@ -6,7 +6,8 @@ import logging
 
 import pytest
 
-from broker.config_remarks import remark_on
+from broker.config import Config
+from broker.config_remarks import remark_on, remark_on_replicas
 from broker.config_table import Dynamic
 from broker.config_types import ConfigType
 from broker.inert_properties import find_property, is_of_kafka
@@ -70,10 +71,42 @@ def test_one_line_for_each_kind_of_name(caplog: pytest.LogCaptureFixture) -> Non
         ("WARNING", "[configs] Nothing is refused here because of these properties: authorizer.class.name"),
         (
             "WARNING",
-            "[configs] There is no such property, so that nothing obeys it: 'log.retension.ms' (the nearest is "
+            "[configs] Unknown properties are ignored: 'log.retension.ms' (the nearest is "
             "'log.retention.ms'), 'Broker.Racks' (the nearest is 'broker.rack'), 'wholly'",
         ),
     ]
+
+
+def test_an_unknown_name_comes_with_where_it_stands(caplog: pytest.LogCaptureFixture) -> None:
+    places = {"log.retension.ms": "a.properties, line 4", "cfg.node.id": "the environment variable KAFKA_CFG_NODE_ID"}
+    remark_on([*places, "create.topics"], lambda name: places.get(name, ""))
+    [record] = caplog.records
+    assert record.getMessage() == (
+        "[configs] Unknown properties are ignored: "
+        "'log.retension.ms' (a.properties, line 4; the nearest is 'log.retention.ms'), "
+        "'cfg.node.id' (the environment variable KAFKA_CFG_NODE_ID; as Bitnami's image has it; drop CFG_), "
+        # auto.create.topics.enable shares its words and means something else.
+        "'create.topics'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, ""),
+        ({"offsets.topic.replication.factor": "3"}, ""),
+        ({"default.replication.factor": "3"}, "default.replication.factor=3: 1 holds instead."),
+        (
+            {"default.replication.factor": "3", "min.insync.replicas": "2"},
+            "default.replication.factor=3 and min.insync.replicas=2: 1 holds instead.",
+        ),
+    ],
+)
+def test_more_replicas_than_brokers(caplog: pytest.LogCaptureFixture, settings: dict[str, str], said: str) -> None:
+    caplog.set_level(logging.INFO)
+    remark_on_replicas(Config(settings), 1)
+    assert [record.levelname for record in caplog.records] == (["INFO"] if said else [])
+    assert said in caplog.text
 
 
 def test_what_many_names_are_like_is_not_looked_for(caplog: pytest.LogCaptureFixture) -> None:

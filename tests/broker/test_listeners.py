@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from broker.config import Config, StartupError
-from broker.listeners import Listener, advertised_listeners_of, describe_advertised, gateway_host_of, listeners_of
+from broker.listeners import (
+    Listener,
+    advertised_listeners_of,
+    describe_access,
+    describe_advertised,
+    gateway_host_of,
+    listeners_of,
+    warn_of_unknown_hosts,
+)
 
 MAP = "listener.security.protocol.map"
 
@@ -143,7 +153,7 @@ def test_advertised_ports_may_be_equal() -> None:
         ("PLAINTEXT://0.0.0.0:9092", "advertised.listeners cannot use 0.0.0.0, to which no client can connect"),
         ("PLAINTEXT://[::]:9092", "advertised.listeners cannot use ::, to which no client can connect"),
         ("PLAINTEXT://0.0.0.0:9092", "give an address or a name of this machine, or none, as in PLAINTEXT://:9092"),
-        ("SSL://h:9092", "has SSL, which is none of the listeners: PLAINTEXT; add SSL://:9092 to listeners."),
+        ("SSL://h:9092", "has SSL, which is none of the listeners: PLAINTEXT; set listeners=SSL://:9092 to have one"),
         ("PLAINTEXT://h:1,PLAINTEXT://h:2", "advertised.listeners has two listeners named PLAINTEXT"),
         ("h:1", "advertised.listeners has 'h:1', which is not NAME://HOST:PORT"),
         ("", "Configuration 'advertised.listeners' must not be empty"),
@@ -153,6 +163,28 @@ def test_refused_advertised_listeners(advertised: str, complaint: str) -> None:
     with pytest.raises(StartupError) as refused:
         Config({"listeners": "PLAINTEXT://:9092", "advertised.listeners": advertised})
     assert complaint in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("advertised", "proposed"),
+    [
+        ("A://broker:29092,B://localhost:9092", "A://:29092,B://:9092"),
+        ("A://broker:9092,B://localhost:9092", "A://:9092,B://:9093"),
+        ("A://broker:0,B://localhost:0", "A://:0,B://:0"),
+    ],
+)
+def test_the_listeners_that_are_proposed_are_valid_and_have_the_advertised_ports(
+    advertised: str, proposed: str
+) -> None:
+    given = {"advertised.listeners": advertised, MAP: "PLAINTEXT:PLAINTEXT,A:PLAINTEXT,B:PLAINTEXT"}
+    with pytest.raises(StartupError) as refused:
+        Config(given)
+    assert str(refused.value).endswith(f"; set listeners={proposed} to have one for each.")
+    assert list(advertised_listeners_of(Config({**given, "listeners": proposed}))) == ["A", "B"]
+    variables = {"KAFKA_ADVERTISED_LISTENERS": advertised, "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": given[MAP]}
+    with pytest.raises(StartupError) as refused:
+        Config.load(environment=variables)
+    assert str(refused.value).endswith(f"; set KAFKA_LISTENERS={proposed} to have one for each.")
 
 
 @pytest.mark.parametrize("text", ["PLAINTEXT://:9092", "PLAINTEXT://h:0", "PLAINTEXT://[::1]:9092"])
@@ -223,3 +255,32 @@ def test_what_clients_are_told_in_words(
     if endpoint is not None:
         [told] = listeners(f"A://{endpoint}", listener_security_protocol_map="A:PLAINTEXT")
     assert describe_advertised(parsed, told, gateway_host) == sentence
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1.2.3", "[::1]"])
+def test_nothing_is_to_be_said_of_access_from_this_machine_alone(host: str) -> None:
+    assert describe_access(listeners(f"A://{host}:9092", listener_security_protocol_map="A:PLAINTEXT")) == []
+
+
+@pytest.mark.parametrize("host", ["", "0.0.0.0", "[::]", "192.0.2.1", "kafka1"])
+def test_it_is_said_that_anybody_may_do_anything(host: str) -> None:
+    both = listeners(f"A://{host}:9092,B://localhost:9093", listener_security_protocol_map="A:PLAINTEXT,B:PLAINTEXT")
+    [sentence] = describe_access(both)
+    assert sentence.startswith(f"Anybody who can reach A://{host}:9092 may read, write and delete everything")
+
+
+def test_an_advertised_host_that_does_not_resolve(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def look_up(host: str, port: None) -> list[object]:
+        if host == "known":
+            return []
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr("broker.listeners.socket.getaddrinfo", look_up)
+    warn_of_unknown_hosts(["known", "kafka.example"])
+    [record] = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.getMessage().startswith(
+        "[listeners] The advertised host kafka.example does not resolve on this machine (Name or service not known): "
+    )

@@ -549,10 +549,12 @@ async def test_one_line_a_request_tells_what_has_become_of_topics(
     with caplog.at_level(logging.INFO, logger="broker.topics"):
         await broker.topics.create([NewTopic(f"t{n}", 2) for n in range(5)], may_create=anything, timeout_ms=30_000)
         await create(broker.topics, "t0")
+        await broker.topics.create([NewTopic("single", 1)], may_create=anything, timeout_ms=30_000)
         await broker.topics.grow([GrowingTopic("t1", 3)], may_alter=anything, timeout_ms=30_000)
         await delete(broker.topics, "t1", "t2", "nowhere")
     assert [record.getMessage() for record in caplog.records] == [
         "[topics] Created: t0 (2 partitions), t1 (2 partitions), t2 (2 partitions) and 2 more",
+        "[topics] Created: single (1 partition)",
         "[topics] Grown: t1 (to 3 partitions)",
         "[topics] Deleted: t1, t2",
     ]

@@ -602,12 +602,16 @@ class TestFailingDisks:
         return manager
 
     def test_a_failed_log_takes_its_directory_offline(
-        self, tmp_path: Path, manager: LogManager, lost: list[tuple[str, int]]
+        self, tmp_path: Path, manager: LogManager, lost: list[tuple[str, int]], caplog: pytest.LogCaptureFixture
     ) -> None:
         log = manager.get("orders", 0)
         assert log is not None
+        manager.fail(log, OSError(errno.EIO, "Input/output error", "00.log"))
         manager.fail(log, OSError(errno.EIO, "Input/output error"))
-        manager.fail(log, OSError(errno.EIO, "Input/output error"))
+        assert [record.getMessage() for record in caplog.records] == [
+            f"[log-dirs] Log directory {tmp_path / 'a'} is offline: Input/output error (00.log); its partitions are "
+            "not served until it can be used again and the broker has been restarted."
+        ]
         assert lost == [("orders", 0), ("orders", 2)]
         assert manager.offline_partitions == set(lost)
         assert list(manager.offline_directories) == [str(tmp_path / "a")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
 from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +26,7 @@ from broker.metadata.sqlite import SqliteStore
 from broker.metadata.store import Change, Put
 from broker.metadata.writer import MetadataWriter
 from broker.producer_ids import ProducerIdAllocator
+from broker.rate_limited_log import RateLimitedLog
 from broker.registry import APIS
 from broker.replicas import ReplicaController
 from broker.security.acl import AclOperation, ResourceType
@@ -90,6 +92,7 @@ class MetadataBroker:
         self.clock = ManualClock()
         self.partitions = Partitions()
         self.topic_descriptions = TopicDescriptions(NODE_ID, self.partitions)  # type: ignore[arg-type]
+        self.server = SimpleNamespace(bad_clients=RateLimitedLog(logging.getLogger("bad clients"), self.clock))
         self.unreachable: set[int] = set()
         self.ports_taken: set[int] = set()
         self._path = str(directory / "metadata.db")

@@ -95,7 +95,8 @@ def test_the_environment_of_kafka_s_images(tmp_path: Path) -> None:
         assert broker.ready.cluster_id == environment["CLUSTER_ID"]
         broker.restart()
         assert broker.stop() == 0
-        assert "WARNING" not in broker.log
+        warnings = [line for line in broker.log.splitlines() if " WARNING " in line]
+        assert all("The advertised host broker does not resolve" in line for line in warnings), warnings
 
 
 def test_the_environment_means_nothing_unless_it_is_asked_for(make_broker: Callable[..., BrokerProcess]) -> None:
@@ -112,13 +113,22 @@ def test_a_name_that_is_mistyped_is_one_warning(make_broker: Callable[..., Broke
     ).start()
     assert broker.stop() == 0
     [warning] = [line for line in broker.log.splitlines() if "WARNING" in line]
-    for name, nearest in (
-        ("num.partition", "num.partitions"),
-        ("broker.racks", "broker.rack"),
-        ("log.retension.ms", "log.retention.ms"),
+    for name, place, nearest in (
+        ("num.partition", f"{file}, line 1", "num.partitions"),
+        ("broker.racks", "the environment variable KAFKA_BROKER_RACKS", "broker.rack"),
+        ("log.retension.ms", "--set", "log.retention.ms"),
     ):
-        assert f"{name!r} (the nearest is {nearest!r})" in warning
+        assert f"{name!r} ({place}; the nearest is {nearest!r})" in warning
     assert "secret" not in broker.log
+
+
+def test_more_replicas_than_brokers_are_one_line_of_information(make_broker: Callable[..., BrokerProcess]) -> None:
+    broker = make_broker("--set", "default.replication.factor=3").start()
+    assert broker.stop() == 0
+    [line] = [line for line in broker.log.splitlines() if "not enough brokers" in line]
+    assert line.endswith(
+        "INFO [configs] There are not enough brokers for default.replication.factor=3: 1 holds instead."
+    )
 
 
 @pytest.mark.parametrize(
@@ -126,6 +136,7 @@ def test_a_name_that_is_mistyped_is_one_warning(make_broker: Callable[..., Broke
     [
         ({"KAFKA_NUM_PARTITIONS": "many"}, ["KAFKA_NUM_PARTITIONS", "many", "INT"]),
         ({"KAFKA_ADVERTISED_LISTENERS": "PLAINTEXT://0.0.0.0:9092"}, ["advertised.listeners", "0.0.0.0"]),
+        ({"KAFKA_LISTENERS": ""}, ["KAFKA_LISTENERS", "is empty; unset it"]),
         ({"KAFKA_LISTENERS": "localhost:9092"}, ["listeners", "localhost:9092", "NAME://HOST:PORT"]),
         ({"KAFKA_LISTENERS": "DOCKER://:9092"}, ["DOCKER", "listener.security.protocol.map", "DOCKER:PLAINTEXT"]),
         ({"KAFKA_PROCESS_ROLES": "controller"}, ["process.roles", "controller"]),

@@ -90,3 +90,16 @@ async def test_a_transactional_id_takes_write_on_it(broker: MetadataBroker) -> N
 async def test_a_store_that_fails_is_a_reason_to_try_again(broker: MetadataBroker) -> None:
     await broker.store.close()
     assert await ask(broker) == (ErrorCode.COORDINATOR_LOAD_IN_PROGRESS, -1, -1)
+
+
+async def test_the_log_says_who_asks_for_transactions(broker: MetadataBroker, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(2):
+        assert (await ask(broker, 5, "pay\nments"))[0] == ErrorCode.UNSUPPORTED_VERSION
+    assert (await ask(broker))[0] == ErrorCode.NONE
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        (
+            "WARNING",
+            "[producer-ids] Client 'test' asks for transactions (transactional.id='pay\\nments'), which are "
+            "not served yet.",
+        )
+    ]
