@@ -33,12 +33,13 @@ class Config:
     Args:
         settings: properties by name, as text; the others have their defaults.
         for_all, for_this: what was set at run time for all brokers and for this one.
+        places: where each of the settings was given, for people, by its name.
 
     Raises:
         StartupError: a value is bad by itself or beside another.
     """
 
-    __slots__ = ("_given", "_values", "layers")
+    __slots__ = ("_given", "_places", "_values", "layers")
 
     layers: tuple[Layer, ...]
     """What the values come from, the first that has a name holding; the defaults stand in the table."""
@@ -48,8 +49,10 @@ class Config:
         settings: Mapping[str, str] | None = None,
         for_all: Mapping[str, str] | None = None,
         for_this: Mapping[str, str] | None = None,
+        places: Mapping[str, str] | None = None,
     ) -> None:
         self._given = settings or {}
+        self._places = places or {}
         self.layers = (
             (ConfigSource.DYNAMIC_BROKER_CONFIG, for_this or {}),
             (ConfigSource.DYNAMIC_DEFAULT_BROKER_CONFIG, for_all or {}),
@@ -82,25 +85,37 @@ class Config:
             StartupError: as the constructor, or a file cannot be read.
         """
         given: dict[builtins.str, builtins.str] = {}
+        places: dict[builtins.str, builtins.str] = {}
         for file in files:
             from .config_file import read_config_file
 
             properties = read_config_file(file)
             # On its own first: what is wrong in the file names the file, even where something else would hide it.
             for name, text in properties.texts.items():
-                _parse_in(properties.place(name), name, text)
+                places[name] = properties.place(name)
+                _parse_in(places[name], name, text)
             given |= properties.texts
         if environment is not None:
-            from .config_environment import environment_properties
+            from .config_environment import environment_properties, place_of
 
             for variable, (name, text) in environment_properties(environment).items():
+                places[name] = place_of(variable)
                 _parse_in(f"The environment variable {variable}", name, text)
                 given[name] = text
-        return cls({**given, **(settings or {})})
+        for name, text in (settings or {}).items():
+            places[name] = "--set"
+            if not text.strip():
+                _parse_in(places[name], name, text)
+            given[name] = text
+        return cls(given, places=places)
 
     def given(self, name: builtins.str) -> builtins.bool:
         """Tell whether the property was set at the start, be it to its default."""
         return name in self._given
+
+    def place(self, name: builtins.str) -> builtins.str:
+        """Return where the start has given the property, for people; empty where nothing says."""
+        return self._places.get(name, "")
 
     @property
     def names_not_in_table(self) -> builtins.list[builtins.str]:
@@ -121,11 +136,12 @@ class Config:
 
         Raises StartupError as the constructor.
         """
-        return Config(self._given, for_all, for_this)
+        return Config(self._given, for_all, for_this, self._places)
 
     def adopt(self, other: Config) -> None:
         """Take over all values of another configuration, at once for everybody who reads this one."""
-        self._given, self.layers, self._values = other._given, other.layers, other._values
+        self._given, self._places = other._given, other._places
+        self.layers, self._values = other.layers, other._values
 
     def value(self, name: builtins.str) -> Value:
         """Return the property's value whatever its type, None if it has none."""
@@ -227,4 +243,9 @@ def _parse_in(place: str, name: str, text: str) -> None:
         try:
             _parse(name, text)
         except StartupError as error:
+            if not text.strip():
+                # As compose writes `${NAME:-}`; Kafka's own sentences quote the text, and here there is none.
+                raise StartupError(
+                    f"{place}: the value of {name} is empty; unset it to have the default, or give it a value."
+                ) from error
             raise StartupError(f"{place}: {error}") from error

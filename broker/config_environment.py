@@ -35,5 +35,15 @@ def environment_properties(environment: Mapping[str, str]) -> dict[str, tuple[st
     return properties
 
 
+def place_of(variable: str) -> str:
+    """Return how people are told that a variable gives a property."""
+    return f"the environment variable {variable}"
+
+
+def variable_of(name: str) -> str:
+    """Return the variable that stands for a property of lower-case letters, dots and dashes."""
+    return _PREFIX + name.upper().replace("-", "___").replace(".", "_")
+
+
 def _property_name(name: str) -> str:
     return _UNDERSCORES.sub(lambda match: _WRITTEN[match[0]], name.lower())

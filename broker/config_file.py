@@ -40,9 +40,12 @@ def read_config_file(file: str) -> FileProperties:
     if path.suffix not in (".properties", ".toml"):
         raise StartupError(f"The configuration file {file} must end in .properties or .toml.")
     try:
-        text = _decode(path.read_bytes())
+        content = path.read_bytes()
     except OSError as error:
         raise StartupError(f"Cannot read the configuration file {file}: {error.strerror}.") from error
+    if b"\0" in content:
+        raise StartupError(f"The configuration file {file} is not text; write it in UTF-8, one NAME=VALUE a line.")
+    text = _decode(content)
     try:
         if path.suffix == ".toml":
             return FileProperties(file, parse_toml(text), {})

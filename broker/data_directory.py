@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import tempfile
 from collections.abc import Iterable
 
@@ -19,6 +20,8 @@ from .config import Config, StartupError
 
 _EPHEMERAL_PREFIX = "ottla-ephemeral-"
 _METADATA_FILE_NAME = "metadata.db"
+_PARTITION = re.compile(r".+-[0-9]+")
+_SEGMENT = re.compile(r"[0-9]{20}\.log")
 
 
 class DataDirectory:
@@ -78,17 +81,29 @@ def has_data(path: str) -> bool:
     return os.path.exists(os.path.join(path, _METADATA_FILE_NAME))
 
 
-def refuse_logs_of_others(log_directories: Iterable[str]) -> None:
-    """Raise StartupError for a log directory that is in use already, for a broker whose data directory is new.
+def refuse_logs_of_others(directories: Iterable[str]) -> None:
+    """Raise StartupError for a directory that has logs already, for a broker whose data directory is new.
 
     It would know none of the topics in there, as of a Kafka broker, and put their logs aside.
     """
-    for path in log_directories:
-        if os.path.exists(os.path.join(path, meta_properties.FILE_NAME)):
+    for path in directories:
+        if os.path.exists(os.path.join(path, meta_properties.FILE_NAME)) or _has_partitions(path):
             raise StartupError(
-                f"The log directory {path} has the logs of another broker, as of Kafka, whose metadata this one does "
-                "not have; give it a new log directory, or the data directory that belongs to this one."
+                f"{path} holds the logs of another broker. If that is Kafka, choose an empty directory: Ottla does not "
+                "take over Kafka's topics. If it is Ottla, start it with the --data-dir that it had before."
             )
+
+
+def _has_partitions(path: str) -> bool:
+    try:
+        names = [name for name in os.listdir(path) if _PARTITION.fullmatch(name)]
+        return any(_SEGMENT.fullmatch(file) for name in names for file in _files(os.path.join(path, name)))
+    except OSError:
+        return False  # what opens the directory says so
+
+
+def _files(path: str) -> list[str]:
+    return os.listdir(path) if os.path.isdir(path) else []
 
 
 def _sweep(path: str, filesystem: Filesystem) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None, *, version: str, started_ms: fl
     options, strange = parser.parse_known_args(given, argparse.Namespace(started_ms=started_ms))
     if strange:
         # By the subcommand's own parser, whose --help lists what there is.
-        options.parser.error(f"unrecognized arguments: {' '.join(strange)}")
+        options.parser.error(f"unrecognized arguments: {' '.join(strange)}{_meant(strange, options.parser)}")
     try:
         exit_code: int = options.run(options)
         sys.stdout.flush()
@@ -59,3 +60,12 @@ def main(arguments: Sequence[str] | None = None, *, version: str, started_ms: fl
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     return exit_code
+
+
+def _meant(strange: Sequence[str], parser: argparse.ArgumentParser) -> str:
+    """Return a question about the options that are likely to be meant by others; empty where none is."""
+    from difflib import get_close_matches  # needed only by those who mistype
+
+    known = set(re.findall(r"--[a-z-]+", parser.format_usage()))
+    near = [match for each in strange for match in get_close_matches(each.partition("=")[0], known, n=1, cutoff=0.7)]
+    return f" (did you mean {' and '.join(near)}?)" if near else ""

@@ -118,8 +118,11 @@ def _load(options: argparse.Namespace) -> Config:
         return config
     if config.given("listeners"):
         option = "--host" if port is None else "--port"
-        raise StartupError(f"{option} and the property listeners are both given, but only one can say where to listen.")
-    host = DEFAULT_HOST if host is None else host
+        raise StartupError(
+            f"{option} says where to listen, and so does the property listeners ({config.place('listeners')}); "
+            "leave out one of them."
+        )
+    host = DEFAULT_HOST if host is None else _host(host)
     bracketed = f"[{host}]" if ":" in host and not host.startswith("[") else host
     settings["listeners"] = f"PLAINTEXT://{bracketed}:{DEFAULT_PORT if port is None else port}"
     return load_sources(options, settings)
@@ -140,6 +143,15 @@ def _wire_log(options: argparse.Namespace) -> WireLogOptions | None:
     return None
 
 
+def _host(text: str) -> str:
+    """Return the host; raises StartupError for none and for one with a port."""
+    if not text.strip():
+        raise StartupError(f"--host is empty; give {DEFAULT_HOST}, an address of this machine, or 0.0.0.0 for all.")
+    if text.count(":") == 1 or "]:" in text:
+        raise StartupError(f"--host takes no port; use --port {text.rpartition(':')[2]}.")
+    return text
+
+
 def _port(text: str) -> int:
     if text.isascii() and text.isdigit() and len(text) < 10 and int(text) <= PORT_MAX:
         return int(text)
@@ -148,6 +160,6 @@ def _port(text: str) -> int:
 
 def _assignment(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
-    if not equals:
+    if not equals or not name.strip():
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
     return name.strip(), value

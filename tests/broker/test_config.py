@@ -128,6 +128,42 @@ def test_what_is_wrong_in_a_file_or_in_a_variable_says_where(tmp_path: Path) -> 
         Config.load(environment={"KAFKA_NUM_PARTITIONS": "none"}, settings={"num.partitions": "3"})
 
 
+def test_a_bad_value_in_toml_names_the_file_and_the_property(tmp_path: Path) -> None:
+    file = tmp_path / "server.toml"
+    for text in ('"none"', "[1, 2]", "true"):
+        file.write_text(f"[num]\npartitions = {text}\n")
+        with pytest.raises(StartupError, match=rf"^{file}: Invalid value \S+ for configuration num\.partitions: "):
+            Config.load([str(file)])
+
+
+def test_an_empty_value_says_what_to_do(tmp_path: Path) -> None:
+    file = tmp_path / "server.properties"
+    file.write_text("num.partitions=\n")
+    remedy = "is empty; unset it to have the default, or give it a value."
+    with pytest.raises(StartupError) as refused:
+        Config.load(environment={"KAFKA_LISTENERS": " "})
+    assert str(refused.value) == f"The environment variable KAFKA_LISTENERS: the value of listeners {remedy}"
+    with pytest.raises(StartupError) as refused:
+        Config.load([str(file)])
+    assert str(refused.value) == f"{file}, line 1: the value of num.partitions {remedy}"
+    with pytest.raises(StartupError) as refused:
+        Config.load(settings={"log.dirs": ""})
+    assert str(refused.value) == f"--set: the value of log.dirs {remedy}"
+
+
+def test_where_a_property_was_given_is_known_and_stays_so(tmp_path: Path) -> None:
+    file = tmp_path / "server.properties"
+    file.write_text("num.partitions=2\nbroker.rack=r\nlog.roll.hours=5\n")
+    config = Config.load([str(file)], {"KAFKA_BROKER_RACK": "s"}, {"log.roll.hours": "6"})
+    places = [f"{file}, line 1", "the environment variable KAFKA_BROKER_RACK", "--set", ""]
+    for each in (config, config.overridden({}, {"message.max.bytes": "2"})):
+        names = ("num.partitions", "broker.rack", "log.roll.hours", "message.max.bytes")
+        assert [each.place(name) for name in names] == places
+    other = Config()
+    other.adopt(config)
+    assert other.place("log.roll.hours") == "--set"
+
+
 def test_names_that_are_not_in_the_table_change_nothing() -> None:
     names = ["num.io.threads", "Num.Partitions", "log.retension.ms"]
     config = Config({"num.partitions": "3", **dict.fromkeys(names, "anything")})

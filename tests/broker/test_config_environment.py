@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from broker.config_environment import environment_properties
+from broker.config_environment import environment_properties, variable_of
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,11 @@ from broker.config_environment import environment_properties
 )
 def test_names(variable: str, name: str) -> None:
     assert environment_properties({variable: " some text "}) == {variable: (name, " some text ")}
+
+
+@pytest.mark.parametrize("name", ["listeners", "advertised.listeners", "log.retention.ms", "a-b.c"])
+def test_the_variable_of_a_name(name: str) -> None:
+    assert environment_properties({variable_of(name): "x"})[variable_of(name)] == (name, "x")
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,16 @@ def test_where_a_property_stands(tmp_path: Path) -> None:
     assert read_config_file(str(toml)).place("a") == str(toml)
 
 
+@pytest.mark.parametrize("name", ["a.properties", "a.toml"])
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    for content in (b"\x7fELF\x02\0\0\0", "num.partitions=3".encode("utf-16")):
+        file.write_bytes(content)
+        with pytest.raises(StartupError) as refused:
+            read_config_file(str(file))
+        assert f"The configuration file {file} is not text; write it in UTF-8" in str(refused.value)
+
+
 def test_a_file_that_is_no_utf8_is_latin1(tmp_path: Path) -> None:
     file = tmp_path / "a.properties"
     file.write_bytes(b"broker.rack=R\xe4ck")

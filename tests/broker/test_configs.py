@@ -188,7 +188,7 @@ async def test_a_store_that_fails_is_an_error_of_all_that_it_should_keep(broker:
         (
             "1",
             {"listeners": "A://:1", "listener.security.protocol.map": "A:PLAINTEXT,PLAINTEXT:PLAINTEXT"},
-            "has PLAINTEXT, which is none of the listeners: A; add PLAINTEXT://:9092 to listeners.",
+            "has PLAINTEXT, which is none of the listeners: A; set listeners=PLAINTEXT://:9092 to have one for each.",
         ),
         ("1", {"listener.security.protocol.map": "PLAINTEXT:SSL"}, "uses SSL, which is not served yet"),
         (

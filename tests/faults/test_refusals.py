@@ -35,9 +35,30 @@ def test_a_log_directory_of_a_broker_whose_metadata_is_not_there(tmp_path: Path)
     (logs / "meta.properties").write_text("version=1\ncluster.id=ours\nnode.id=0\ndirectory.id=abc\n")
     for place in ([], ["--data-dir", str(tmp_path / "new")]):
         sentence = fail_to_start(*place, "--set", f"log.dirs={logs}", "--set", "ottla.cluster.id=ours")
-        assert f"The log directory {logs} has the logs of another broker, as of Kafka" in sentence
+        assert f"{logs} holds the logs of another broker. If that is Kafka, choose an empty directory" in sentence
+    assert f"{logs} holds the logs of another broker" in fail_to_start("--data-dir", str(logs))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["logs"]
     assert sorted(path.name for path in logs.iterdir()) == ["meta.properties", "orders-0"]
+
+
+def test_a_data_directory_with_partitions_of_a_broker_that_wrote_no_properties(tmp_path: Path) -> None:
+    segment = tmp_path / "orders-0" / f"{0:020}.log"
+    segment.parent.mkdir()
+    segment.touch()
+    assert f"{tmp_path} holds the logs of another broker" in fail_to_start("--data-dir", str(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["orders-0"]
+
+
+def test_a_data_directory_may_have_other_things_in_it(
+    make_broker: Callable[..., BrokerProcess], tmp_path: Path
+) -> None:
+    (tmp_path / "lost+found").mkdir()
+    (tmp_path / "notes-2026").mkdir()
+    (tmp_path / "notes-2026" / "today.log").touch()
+    (tmp_path / "file-1").touch()
+    broker = make_broker("--data-dir", str(tmp_path)).start()
+    assert broker.ready.directory == tmp_path
+    assert broker.stop() == 0
 
 
 def test_a_data_directory_is_free_again_after_a_kill(broker: BrokerProcess) -> None:
@@ -56,6 +77,7 @@ def test_a_port_in_use(tmp_path: Path) -> None:
 def test_a_host_that_is_not_ours(tmp_path: Path) -> None:
     sentence = fail_to_start("--host", "192.0.2.1", "--data-dir", str(tmp_path / "data"))
     assert "192.0.2.1" in sentence
+    assert "give one that it has, or 0.0.0.0 for all of them" in sentence
 
 
 def test_a_file_in_the_place_of_a_directory(tmp_path: Path) -> None:

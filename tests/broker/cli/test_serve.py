@@ -145,9 +145,17 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     [
         (
             ["--port", "1", "--set", "listeners=PLAINTEXT://:1"],
-            "--port and the property listeners are both given, but only one can say where to listen.",
+            "--port says where to listen, and so does the property listeners (--set); leave out one of them.",
         ),
-        (["--host", "h", "--set", "listeners=PLAINTEXT://:1"], "--host and the property listeners are both given"),
+        (["--host", "h", "--set", "listeners=PLAINTEXT://:1"], "--host says where to listen, and so does"),
+        (["--host", "localhost:9394"], "--host takes no port; use --port 9394."),
+        (["--host", "[::1]:9394"], "--host takes no port; use --port 9394."),
+        (["--host", " "], "--host is empty; give localhost, an address of this machine, or 0.0.0.0 for all."),
+        (["--set", "=5"], "'=5' is not NAME=VALUE"),
+        (["--set", "listeners="], "--set: the value of listeners is empty"),
+        (["--prot", "9192"], "unrecognized arguments: --prot 9192 (did you mean --port?); see ottla serve --help."),
+        (["--prot=9192", "--wire-apis", "x"], "(did you mean --port and --wire-api?)"),
+        (["--nonsense"], "unrecognized arguments: --nonsense; see"),
         (["--port", "65536"], "'65536' is not a port between 0 and 65535"),
         (["--port", "-1"], "argument --port"),
         (["--port", "1" * 5000], "is not a port"),
@@ -157,7 +165,10 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["--ephemeral", "--data-dir", "x"], "not allowed with"),
         (["--data-dir", ""], "--data-dir names no directory"),
         (["--ephemeral", "--set", "log.dirs=/a"], "--ephemeral removes its data at the end"),
-        (["--epheme"], "ottla serve: unrecognized arguments: --epheme; see ottla serve --help."),
+        (
+            ["--epheme"],
+            "ottla serve: unrecognized arguments: --epheme (did you mean --ephemeral?); see",
+        ),
         (["--wire-records"], "--wire-records says what --wire-log shows, which is not given."),
         (["--wire-topic", "orders"], "--wire-topic says what --wire-log shows, which is not given."),
         (["--wire-log", "x", "--wire-api", "Fetsch"], "The log cannot be filtered so: there is no API 'Fetsch'"),
@@ -169,6 +180,17 @@ def test_a_bad_command_line_is_one_sentence(
     line = refused(capsys, "serve", *arguments)
     assert line.startswith("ottla")
     assert sentence in line
+
+
+def test_two_places_that_say_where_to_listen_are_named(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "server.properties"
+    file.write_text("\nlisteners=PLAINTEXT://:1\n")
+    assert f"the property listeners ({file}, line 2);" in refused(capsys, "serve", "--port", "1", "--config", str(file))
+    monkeypatch.setenv("KAFKA_LISTENERS", "PLAINTEXT://:1")
+    line = refused(capsys, "serve", "--port", "1", "--config", str(file), "--from-env")
+    assert "the property listeners (the environment variable KAFKA_LISTENERS);" in line
 
 
 def test_what_keeps_the_broker_from_starting_is_one_sentence(
