@@ -14,7 +14,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.tables import DIRECTORY, DOCUMENTS, Content, load, render
+from benchmarks.tables import DIRECTORY, DOCUMENTS, Content, is_compared, load, render
 
 _KINDS = {"summary": "bench", "points": "scale", "endurance": "endurance"}
 """What a file is, by the first of these keys that it has; that of `bench` has an `endurance` of its own."""
@@ -64,8 +64,8 @@ def take_over(files: Sequence[Path]) -> None:
 
 
 def ratios(content: Content) -> Figure | None:
-    """How many times better than the peer each judged figure is; None without a peer."""
-    rows = [row for row in content["summary"] if row["no_worse"] is not None and row["ratios"]]
+    """How many times better than the peer each compared figure is; None without a peer."""
+    rows = [row for row in content["summary"] if is_compared(row) and row["ratios"]]
     if not rows:
         return None
     _, peer = content["brokers"]

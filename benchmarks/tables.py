@@ -20,6 +20,17 @@ Content = Mapping[str, Any]
 """What `--json` of a benchmark has written."""
 
 
+_CLIENT_LIMITED = "\\*: a thread of the client had no time left in most rounds, so the broker could do more.\n\n"
+
+
+def is_compared(row: Content) -> bool:
+    """Whether a row's ratio says something of both brokers.
+
+    What a loaded broker's memory grows by does not: it is measured once, and a JVM's whole heap is resident by then.
+    """
+    return row["no_worse"] is not None or len(row["ratios"]) > 1
+
+
 def load(name: str) -> Content:
     """Read the figures that are kept under this name: bench, scale or endurance."""
     content: Content = json.loads((DIRECTORY / f"{name}.json").read_text(encoding="utf-8"))
@@ -48,17 +59,21 @@ def bench(content: Content) -> str:
         cells = ["" if row["step"] == previous else row["step"], row["figure"]]
         cells += [_cell(row, name) for name in content["brokers"]]
         if peer:
-            cells += [_spread(row["ratios"], 2) if row["ratios"] else "", _word(row["no_worse"], "yes", "**no**")]
+            cells += [
+                _spread(row["ratios"], 2) if row["ratios"] and is_compared(row) else "",
+                _word(row["no_worse"], "yes", "**no**"),
+            ]
         rows.append([*cells, row["goal"] or "", _word(row["reached"], "reached", "missed")])
         previous = row["step"]
-    return f"{_markdown(rows, text_columns=2)}\n{_machine(content)}\n"
+    limited = any(row["client_limited"] for row in content["summary"])
+    return f"{_markdown(rows, text_columns=2)}\n{_CLIENT_LIMITED if limited else ''}{_machine(content)}\n"
 
 
 def headline(content: Content) -> str:
-    """The rows of a comparison that are judged, with medians and ratios only."""
+    """The rows of a comparison that are compared, with medians and ratios only."""
     rows = [["", *content["brokers"], "ratio"]]
     for row in content["summary"]:
-        if row["no_worse"] is not None:
+        if is_compared(row):
             medians = [f"{row['medians'][name]:,.{row['digits']}f}" for name in content["brokers"]]
             ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
             rows.append([f"{row['step']}: {row['figure']}", *medians, ratio])
