@@ -11,6 +11,7 @@ mvn once.
 from __future__ import annotations
 
 import argparse
+import os
 import secrets
 import sys
 import time
@@ -34,11 +35,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.differential", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seed", type=int, help="of the scripts (default: a random one)")
-    parser.add_argument("--sequences", type=int, default=100, metavar="N", help="how many scripts (default: 100)")
-    parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first script (default: 0)")
-    parser.add_argument("--steps", type=int, default=STEPS, metavar="N", help=f"requests in each (default: {STEPS})")
-    parser.add_argument("--keep-going", action="store_true", help="go on after a difference, without shrinking it")
+    for option, default, what in (
+        ("--seed", None, "draws the scripts, the same ones for the same number (default: a random one)"),
+        ("--sequences", 100, "how many scripts to send (default: 100)"),
+        ("--first", 0, "number of the first script, to go on behind others (default: 0)"),
+        ("--steps", STEPS, f"requests in each script (default: {STEPS})"),
+    ):
+        parser.add_argument(option, type=int, default=default, metavar="N", help=what)
+    parser.add_argument(
+        "--keep-going", action="store_true", help="go on after a difference (default: make its script short, and end)"
+    )
     parser.add_argument("--report", action="store_true", help=f"write docs/{report.PAGE.name} if nothing is found")
     parser.add_argument("--script", type=Path, metavar="FILE", help="send this script alone, and show all answers")
     options = parser.parse_args(arguments)
@@ -113,5 +119,17 @@ def _show(seed: int, number: int, failure: Failure) -> None:
     print(f"{failure}\npython -m tests.differential --script {path}\n", flush=True)
 
 
+def _main_with_readers_that_leave() -> int:
+    try:
+        try:
+            return main()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Python flushes once more at exit: into nothing.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(_main_with_readers_that_leave())

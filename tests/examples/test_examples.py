@@ -16,7 +16,7 @@ from tests.support.under_test import foreign_address
 from .program import EXAMPLES, Program, blocks, constants, shows, source
 
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
-WITH_TESTS_OF_THEIR_OWN = {"file_source", "hello_consumer", "spark_count", "steady_producer"}
+WITH_TESTS_OF_THEIR_OWN = {"file_source", "hello_consumer", "pytest_fixture", "spark_count", "steady_producer"}
 IN_ANY_ORDER = {"rides"}
 """Those that say themselves that the order of their lines differs."""
 

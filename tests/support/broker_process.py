@@ -17,10 +17,11 @@ from .wait import DEADLINE_S, wait_until
 from .wire import WireClient
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-_READY = re.compile(
+READY = re.compile(
     r"Ottla is ready on (?P<endpoints>\S+:\d+(, \S+:\d+)*), data in (?P<directory>.+), "
     r"cluster (?P<cluster_id>\S+), in (?P<elapsed_ms>\d+) ms"
 )
+"""The whole line of a broker that is ready, whose form docs/pytest.md promises to other people's programs."""
 
 
 class Ready(NamedTuple):
@@ -84,7 +85,7 @@ class BrokerProcess:
         """
         self._spawn()
         line = _read_line(self._stdout())
-        found = _READY.fullmatch(line)
+        found = READY.fullmatch(line)
         if found is None:
             self.kill()
             raise AssertionError(f"no ready line but {line!r}; its log:\n{self.log[-4000:]}")
