@@ -74,11 +74,6 @@ class BatchHeader(NamedTuple):
     base_sequence: int
     records_count: int
 
-    def placed(self, base_offset: int, max_timestamp: int) -> BatchHeader:
-        """The header as it stands in the log: with its offsets, and the timestamp that the broker may have set."""
-        header: BatchHeader = tuple.__new__(BatchHeader, (base_offset, *self[1:8], max_timestamp, *self[9:]))
-        return header
-
     @property
     def last_offset(self) -> int:
         """Offset of the last record, also where compaction has removed it."""

@@ -243,7 +243,7 @@ class Log:
         self.log_end_offset = last_offset + 1
         self._changed = True
         if has_producer:
-            self.producers.update(header.placed(base_offset, max_timestamp))
+            self.producers.update_at(header, base_offset, max_timestamp)
         # Made so, it takes a third of the time: one for each batch.
         appended: AppendResult = tuple.__new__(
             AppendResult, (base_offset, last_offset, log_append_time_ms, self.log_start_offset, False)
@@ -294,7 +294,11 @@ class Log:
         # Kafka keeps a snapshot of the producers for each segment, so that recovery need not replay older ones.
         self.snapshots.take(self.producers, self.log_end_offset)
         segment = Segment.create(self._descriptors, self.directory, self.log_end_offset, self.config, now_ms)
-        active.finish()
+        try:
+            active.finish()
+        except OSError:
+            segment.remove()  # it would hide what the old one goes on to hold
+            raise
         self.segments.append(segment)
         self._active = segment
         self._changed = self._names_unsynced = True

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from protocol.errors import ErrorCode, KafkaError
-from protocol.record_batch import BatchHeader
+from protocol.record_batch import TRANSACTIONAL_BIT, BatchHeader
 
 BATCHES_REMEMBERED = 5
 """How many batches of a producer are known as duplicates: a client may have that many requests in flight."""
@@ -136,11 +136,12 @@ class ProducerStateManager:
         epoch = header.producer_epoch
         first = header.base_sequence
         if epoch == entry.epoch:
-            last = last_sequence_of(first, header.last_offset_delta + 1)
-            for batch in entry.batches:
-                if batch.base_sequence == first and batch.last_sequence == last:
-                    return Duplicate(batch.base_offset, batch.last_offset, batch.timestamp)
+            # A batch that goes on where the last one ended is none of the last five: there are 2^31 sequences.
             if first != (entry.last_sequence + 1) & _SEQUENCE_MASK:
+                last = last_sequence_of(first, header.last_offset_delta + 1)
+                for batch in entry.batches:
+                    if batch.base_sequence == first and batch.last_sequence == last:
+                        return Duplicate(batch.base_offset, batch.last_offset, batch.timestamp)
                 raise KafkaError(
                     ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
                     f"Out of order sequence number for producer {producer_id} in partition {self._partition}: "
@@ -170,22 +171,25 @@ class ProducerStateManager:
 
         Never refuses: what is in the log is the truth, also where a follower's or an older broker's log breaks a rule.
         """
-        producer_id = header.producer_id
-        if producer_id < 0:
+        if header.producer_id < 0:
             return
         if header.is_control:
-            self.end_transaction(producer_id, header.producer_epoch, header.max_timestamp)
-            return
-        entry = self._entry_at(producer_id, header.producer_epoch)
-        base_offset = header.base_offset
-        delta = header.last_offset_delta
-        first = header.base_sequence
-        timestamp = header.max_timestamp
-        entry.batches.append(
-            AppendedBatch(first, last_sequence_of(first, delta + 1), base_offset, base_offset + delta, timestamp)
-        )
+            self.end_transaction(header.producer_id, header.producer_epoch, header.max_timestamp)
+        else:
+            self.update_at(header, header.base_offset, header.max_timestamp)
+
+    def update_at(self, header: BatchHeader, base_offset: int, timestamp: int) -> None:
+        """`update` for a client's batch with a producer id, whose header is as it came: where it lies, and its time."""
+        _, _, _, _, _, attributes, delta, _, _, producer_id, epoch, first, _ = header
+        entry = self._entries.get(producer_id)
+        if entry is None or entry.epoch != epoch:
+            entry = self._entry_at(producer_id, epoch)
+        last = (first + delta) & _SEQUENCE_MASK
+        # Made so, it takes a third of the time: one for each batch.
+        batch: AppendedBatch = tuple.__new__(AppendedBatch, (first, last, base_offset, base_offset + delta, timestamp))
+        entry.batches.append(batch)
         entry.last_timestamp_ms = timestamp
-        if entry.transaction_first_offset < 0 and header.is_transactional:
+        if attributes & TRANSACTIONAL_BIT and entry.transaction_first_offset < 0:
             entry.transaction_first_offset = base_offset
 
     def end_transaction(

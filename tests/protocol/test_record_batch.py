@@ -203,11 +203,6 @@ def test_properties() -> None:
     assert (plain.is_transactional, plain.is_control, plain.is_log_append_time) == (False, False, False)
 
 
-def test_placed() -> None:
-    header = read_header(batch(producer_id=7))
-    assert header.placed(70, 5) == header._replace(base_offset=70, max_timestamp=5)
-
-
 def test_read_header_at_a_position() -> None:
     data = batch() + batch(base_offset=7)
     assert read_header(data, len(batch())).base_offset == 7

@@ -39,14 +39,18 @@ TOPICS = ("a", "a-longer-name", "stamped", "__internal", "missing")
 ZSTD, STAMPED, TRANSACTIONAL, CONTROL = 0x04, 0x08, 0x10, 0x20
 
 
-class FullDisk(Filesystem):
-    """Writes nothing while it is full."""
+class BadDisk(Filesystem):
+    """Writes nothing while it is full, and fails for good after so many writes."""
 
     full = False
+    writes_left = 1 << 60
 
     def pwrite(self, fd: int, data: bytes | bytearray | memoryview, position: int) -> int:
         if self.full:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if not self.writes_left:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        self.writes_left -= 1
         return super().pwrite(fd, data, position)
 
 
@@ -84,7 +88,7 @@ class Side:
     """A broker with one connection, which is opened again when it was closed."""
 
     def __init__(self, directory: Path, router: Router) -> None:
-        self.filesystem = FullDisk()
+        self.filesystem = BadDisk()
         self.broker = HostedTopics(directory, filesystem=self.filesystem)
         self.directory = directory
         loop: Any = SimpleNamespace(add_reader=lambda *_: None, remove_reader=lambda *_: None)
@@ -106,7 +110,7 @@ class Side:
         self.connect()
 
     def connect(self) -> None:
-        listener: Any = SimpleNamespace(name="PLAINTEXT")
+        listener: Any = SimpleNamespace(name="PLAINTEXT", protocol="PLAINTEXT")
         self.socket: Any = FakeSocket()
         self.connection = Connection(self.server, self.socket, listener, ("127.0.0.1", 50000), ("127.0.0.1", 9092))
 
@@ -200,12 +204,14 @@ RECORDS = (
 
 def frame(kind: Kind, partitions: list[tuple[int, bytes | None]], correlation_id: int, topic_id: bytes) -> bytes:
     """A request without its length."""
-    version = kind.version
     data = [PartitionProduceData(index=index, records=each) for index, each in partitions]
     topic = TopicProduceData(name=kind.topic, topic_id=topic_id, partition_data=data)
-    request = ProduceRequest(
-        transactional_id=kind.transactional_id, acks=kind.acks, timeout_ms=1000, topic_data=[topic]
-    )
+    return request_frame(kind, [topic], correlation_id)
+
+
+def request_frame(kind: Kind, topics: list[TopicProduceData], correlation_id: int) -> bytes:
+    version = kind.version
+    request = ProduceRequest(transactional_id=kind.transactional_id, acks=kind.acks, timeout_ms=1000, topic_data=topics)
     parts: list[Any] = []
     encoder(ProduceRequest, version)(request, parts)
     client_id = None if kind.client_id is None else kind.client_id.encode()
@@ -233,19 +239,18 @@ PAIRS = KINDS.flatmap(
         st.just(kind), st.one_of(KINDS, VERSIONS.map(lambda version: dataclasses.replace(kind, version=version)))
     )
 )
-PARTITIONS = st.lists(
-    st.tuples(
-        st.sampled_from([-1, 0, 0, 0, 1, 1, 2, 3]), st.sampled_from(RECORDS), st.sampled_from([0, 1, 30, 40, 100, 5000])
-    ),
-    min_size=1,
-    max_size=2,
+BATCHES = st.tuples(st.sampled_from(RECORDS), st.sampled_from([0, 1, 30, 40, 100, 5000]))
+INDEXES = st.one_of(
+    st.lists(st.sampled_from([-1, 0, 0, 0, 1, 1, 2, 3]), max_size=3),
+    st.permutations(range(3)).flatmap(lambda some: st.integers(1, 3).map(lambda count: some[:count])),
+)
+PARTITIONS = INDEXES.flatmap(
+    lambda indexes: st.tuples(*[BATCHES.map(lambda batch, index=index: (index, *batch)) for index in indexes]).map(list)
 )
 MANGLING = st.sampled_from([*["none"] * 10, "tagged", "one byte more", "one byte less"])
 CHANGES = ("made again", "moved", "denied", "allowed", "no replicas", "full", "not full")
 RUNS = st.integers(0, 1).flatmap(
-    lambda number: st.lists(
-        st.tuples(st.just(number), PARTITIONS.map(lambda some: some[:1]), st.just("none")), min_size=2, max_size=5
-    )
+    lambda number: st.lists(st.tuples(st.just(number), PARTITIONS, st.just("none")), min_size=2, max_size=5)
 )
 ACTIONS = st.one_of(
     RUNS,
@@ -330,10 +335,88 @@ async def test_requests_that_begin_the_same_are_not_decoded_again(version: int, 
         side.send(framed(frame(kind, [(0, made[0])], 1, topic_id)))
         route = side.server.router.find(0, version)
         route.decode = decode
-        for index in range(3):
-            _, closed = side.send(b"".join(framed(frame(kind, [(index, each)], 2, topic_id)) for each in made))
+        for indexes in ([0], [1], [2], [0, 1], [2, 1, 0], [1, 2]):
+            partitions = [[(index, each) for index in indexes] for each in made]
+            _, closed = side.send(b"".join(framed(frame(kind, each, 2, topic_id)) for each in partitions))
             assert not closed
-            assert side.broker.partition("a", index).high_watermark == len(made) + (index == 0)
+        ends = [side.broker.partition("a", index).high_watermark for index in range(3)]
+        assert ends == [3 * len(made) + 1, 4 * len(made), 3 * len(made)]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("version", [7, 8, 9, 13])
+async def test_damaged_frames_are_answered_alike(version: int, count: int) -> None:
+    """A frame that ends too soon or too late, one with a wrong byte outside the records, or with tagged fields."""
+    kind = Kind(version, "p", 1, None, "a")
+    with both_ways() as sides:
+        for side in sides:
+            await make_topics(side.broker)
+        topic_id = sides[0].broker.images.current.topics["a"].topic_id
+        made = records("good", 100, sides[0].broker.clock.now_ms())
+        good = frame(kind, [(index, made) for index in range(count)], 1, topic_id)
+        pieces = good.split(made)
+        damaged = [good[:end] for end in range(len(good))] + [good + b"\0" * more for more in (1, 3, 9)]
+        for number, piece in enumerate(pieces):
+            others = pieces[:number], pieces[number + 1 :]
+            changed = [
+                piece[:position] + bytes((value,)) + piece[position + 1 :]
+                for position in range(8 if number == 0 else 0, len(piece))
+                for value in (0, 1, piece[position] ^ 1, piece[position] + 1 & 0xFF, 0x7F, 0xFF)
+            ]
+            if number and version >= 9:
+                changed.append(b"\1\5\2xx" + piece[1:])
+            damaged += [made.join((*others[0], each, *others[1])) for each in changed]
+        for each in damaged:
+            short, long = [side.send(framed(good) + framed(each)) for side in sides]
+            assert short == long
+        assert sides[0].logs() == sides[1].logs()
+
+
+@pytest.mark.parametrize("version", [7, 9, 13])
+async def test_requests_for_no_topic_and_for_two_have_no_short_way(version: int) -> None:
+    with both_ways() as sides:
+        for side in sides:
+            await make_topics(side.broker)
+        topics = sides[0].broker.images.current.topics
+        made = records("good", 1, sides[0].broker.clock.now_ms())
+        data = [
+            TopicProduceData(
+                name=name,
+                topic_id=topics[name].topic_id,
+                partition_data=[PartitionProduceData(index=2, records=made)],
+            )
+            for name in ("a", "a-longer-name")
+        ]
+        for count in (0, 0, 2, 2, 1, 1, 2, 0, 1):
+            request = request_frame(Kind(version, "p", 1, None, "a"), data[:count], 1)
+            short, long = [side.send(framed(request)) for side in sides]
+            assert short == long
+        assert sides[0].logs() == sides[1].logs()
+
+
+async def test_a_producer_that_must_not_write_any_more() -> None:
+    produced = [(0, [(0, "good", 1), (1, "good", 1)], "none")] * 2
+    await play((Kind(9, "p", 1, None, "a"),) * 2, [produced, ("denied", "a"), produced, ("allowed", "a"), produced])
+
+
+@pytest.mark.parametrize("version", range(7, 14))
+@pytest.mark.parametrize("acks", [-1, 0, 1])
+async def test_a_disk_that_fails_between_two_partitions(version: int, acks: int) -> None:
+    kind = Kind(version, "p", acks, None, "a")
+    with both_ways() as sides:
+        for side in sides:
+            await make_topics(side.broker)
+        topic_id = sides[0].broker.images.current.topics["a"].topic_id
+        made = records("good", 1, sides[0].broker.clock.now_ms())
+        data = framed(frame(kind, [(index, made) for index in (1, 0, 2)], 1, topic_id))
+        for side in sides:
+            side.send(data)
+            side.filesystem.writes_left = 1
+        short, long = [side.send(data) for side in sides]
+        assert short == long
+        assert short[1] == (acks == 0)
+        await asyncio.sleep(0)
+        assert sides[0].logs() == sides[1].logs()
 
 
 async def test_a_producer_of_two_topics_finds_the_short_way_to_one_of_them() -> None:
