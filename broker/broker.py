@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from storage.filesystem import Filesystem
 from storage.log import Log
 from storage.log_directory_error import LogDirectoryError
-from storage.log_manager import LogManager, is_disk_full
+from storage.log_manager import LogManager
+from storage.shortages import is_shortage
 
 from .clock import Clock
 from .cold_reads import ColdReads
@@ -207,15 +208,17 @@ class Broker:
         )
         if report.recovered:
             logger.info(
-                "%d logs were checked (%d bytes), %d had to be cut",
-                report.recovered,
+                "%s checked (%d bytes), %d had to be cut",
+                _counted(report.recovered, "log was", "logs were"),
                 report.bytes_scanned,
                 len(report.cuts),
             )
         if missing := [key for key in expected if self.logs.get(*key) is None]:
-            logger.warning("%d partitions have no log directory and begin empty, as %s-%d", len(missing), *missing[0])
+            these = _counted(len(missing), "partition has", "partitions have")
+            logger.warning("%s no log directory, and an empty log is made, as of %s-%d", these, *missing[0])
         if invalid := [t.name for t in image.topics.values() if len(valid_overrides(t.configs)) < len(t.configs)]:
-            logger.warning("%d topics have settings that are not valid any longer, as %s", len(invalid), invalid[0])
+            these = _counted(len(invalid), "topic has", "topics have")
+            logger.warning("%s settings that are not valid any longer, as %s", these, invalid[0])
         await self.partitions.prepare(MetadataImage(), image, difference(MetadataImage(), image, image.topics))
         self.images.subscribe(self.partitions)
 
@@ -241,7 +244,7 @@ class Broker:
             try:
                 await self._sync_rolled(log)
             except OSError as error:
-                if is_disk_full(error):
+                if is_shortage(error):
                     logger.warning("[%s-%d] The log cannot be synced: %s", log.topic, log.partition, error.strerror)
                 else:
                     self.logs.fail(log, error)
@@ -263,7 +266,7 @@ class Broker:
     async def _expire_producers(self) -> None:
         expired = self.logs.expire_producers()
         if expired:
-            logger.info("%d idle producers are forgotten", expired)
+            logger.info("%s forgotten", _counted(expired, "idle producer is", "idle producers are"))
 
     async def stop(self) -> None:
         """Accept no more, answer what waits, flush, and mark the shutdown clean."""
@@ -366,6 +369,10 @@ class Broker:
             logger.error("The last log directory has failed: the broker ends.")
             self.failed = True
             self._on_failure()
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
 
 
 def _sentence(error: Exception) -> str:

@@ -98,7 +98,6 @@ class Connection:
         "idle_since_ms",
         "listener",
         "local_address",
-        "patient",
         "peer_host",
         "peer_port",
         "principal",
@@ -121,7 +120,6 @@ class Connection:
         self.closed = False
         self.deferred = False
         self.spent_ms = 0.0
-        self.patient = True
         self.active = True
         """Whether the peer has sent or taken anything since the last sweep over idle connections."""
         self.idle_since_ms = 0.0
@@ -157,6 +155,11 @@ class Connection:
         self._granted_bytes = 0
         """The size of the request whose beginning has arrived, once the server has granted memory for it."""
         server.loop.add_reader(sock, self._on_readable)
+
+    @property
+    def patient(self) -> bool:
+        """Whether what it has last asked for, if it was anything, may wait while others are late."""
+        return self._route is None or self._route.api.patient
 
     # --- pausing -----------------------------------------------------------------------------------------------
 
@@ -384,7 +387,6 @@ class Connection:
             self._refuse_api_versions(_KEY_VERSION_AND_CORRELATION.unpack_from(frame)[2])
             return
         self._route = route
-        self.patient = route.api.patient
         header = decode_request_header(frame, route.flexible_request)
         request, _ = route.decode(frame, header.body_position)
         context = RequestContext(self._server.broker, self, api_key, version, header.client_id, len(frame))
@@ -501,7 +503,7 @@ class Connection:
         self._stop_writing()
         self._server.broker.cold_reads.read_in((cold,), self._on_warmed)
 
-    def _on_warmed(self, error: OSError | None) -> None:
+    def _on_warmed(self, error: Exception | None) -> None:
         self._warming = False
         if self.closed:
             return
@@ -554,20 +556,23 @@ class Connection:
         if reason:
             logger.debug("Closing the connection of %s: %s.", self.peer_host, reason)
         self._stop_reading()
-        if self._writing:
-            self._server.loop.remove_writer(self._socket)
-        elif not self._warming:
-            with contextlib.suppress(OSError, SpanCutShort):
-                self._outbox.send()
-        for pending in self._pending:
-            self._abandon(pending)
-        self._pending.clear()
-        self._outbox.drop()
-        self._repeated = None  # it knows this connection: a cycle, which would stay for long
-        self._has_backlog = False
-        self._drop_arriving()
-        self._socket.close()
-        self._server.forget(self)
+        try:
+            if self._writing:
+                self._server.loop.remove_writer(self._socket)
+            elif not self._warming:
+                with contextlib.suppress(OSError, SpanCutShort):
+                    self._outbox.send()
+            for pending in self._pending:
+                self._abandon(pending)
+        finally:
+            # Whatever becomes of the replies: a socket that stays open counts as a connection for ever.
+            self._pending.clear()
+            self._outbox.drop()
+            self._repeated = None  # it knows this connection: a cycle, which would stay for long
+            self._has_backlog = False
+            self._drop_arriving()
+            self._socket.close()
+            self._server.forget(self)
 
     def _drop_arriving(self) -> None:
         """Let go of the memory for a request of which no more will be read."""
@@ -584,5 +589,8 @@ class Connection:
             if pending.reply.cancel() or pending.reply.cancelled() or pending.reply.exception() is not None:
                 return
             assert pending.route is not None
-            pending.parts = self._encode(pending.route, pending.correlation_id, pending.reply.result())
+            try:
+                pending.parts = self._encode(pending.route, pending.correlation_id, pending.reply.result())
+            except Exception:
+                logger.exception("A reply to %s, which has gone, cannot be encoded.", self.peer_host)
         self._outbox.extend(pending.parts or ())

@@ -92,7 +92,7 @@ class FetchReader:
         self._cached_only = True
         self._attempts_left = ATTEMPTS_MAX
 
-    def warmed(self, error: OSError | None) -> None:
+    def warmed(self, error: Exception | None) -> None:
         """Note that what was cold has been read in before the next `read`; where it cannot be, that meets the error."""
         self._attempts_left -= 1
         if error is not None or not self._attempts_left:

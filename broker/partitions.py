@@ -15,7 +15,8 @@ from typing import NamedTuple
 from protocol.errors import ErrorCode, KafkaError
 from storage.log import Log
 from storage.log_config import LogConfig
-from storage.log_manager import LogManager, is_disk_full
+from storage.log_manager import LogManager
+from storage.shortages import is_disk_full, is_out_of_descriptors
 
 from .clock import Clock
 from .config import Config
@@ -45,7 +46,7 @@ class PartitionTable:
 
     def __init__(self, config: Config, clock: Clock, logs: LogManager, delayed: DelayedRequests) -> None:
         self._config = config
-        self._full_disks = RateLimitedLog(logger, clock)
+        self._shortages = RateLimitedLog(logger, clock)
         self._node_id = config.node_id
         self._logs = logs
         self._delayed = delayed
@@ -234,9 +235,17 @@ class PartitionTable:
             partition.leave()
 
     def _storage_error(self, partition: Partition, error: OSError) -> KafkaError:
-        """Return what a client is told of a failed read or write; all but a full disk takes the directory offline."""
+        """Return what a client is told of a failed read or write; all but a shortage takes the directory offline."""
+        if is_out_of_descriptors(error):
+            self._shortages.warning(
+                "[%s] A file of the log cannot be opened: %s; raise the limit on open files (ulimit -n, and "
+                "fs.file-max for the whole system) or have fewer connections.",
+                partition,
+                error.strerror,
+            )
+            return KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"The broker cannot open the files of {partition}.")
         if is_disk_full(error):
-            self._full_disks.warning("[%s] A write was refused: %s", partition, error.strerror)
+            self._shortages.warning("[%s] A write was refused: %s", partition, error.strerror)
             return KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"No space is left for {partition}.")
         self._logs.fail(partition.log, error)
         # At once: the next partition of this very request may lie in the same directory.

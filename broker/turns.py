@@ -32,8 +32,10 @@ class Client(Protocol):
     """Whether its turn is still to come; set here alone."""
     spent_ms: float
     """How long it was served since it last had enough; set here alone."""
-    patient: bool
-    """Whether what it asks for may wait while others are late."""
+
+    @property
+    def patient(self) -> bool:
+        """Whether what it asks for may wait while others are late."""
 
     def take_turn(self) -> None:
         """Go on where it was deferred."""

@@ -25,6 +25,11 @@ class ColdRead(Exception):
         self._position = position
         self._fd = -1
 
+    @property
+    def log_directory(self) -> str:
+        """The log directory that the file's log is in: one disk, as a rule."""
+        return self._file.path.rsplit("/", 2)[0]
+
     def pin(self) -> None:
         """Keeps the file open for `read_in` until `unpin`, deleted or not; raises OSError where it cannot be opened."""
         self._fd = self._file.descriptor()

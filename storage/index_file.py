@@ -12,17 +12,15 @@ none.
 
 from __future__ import annotations
 
-import errno
 import struct
 from bisect import bisect_right
 from typing import Any
 
 from .descriptors import CachedFile
+from .shortages import is_shortage
 
 ENTRIES_BUFFERED_MAX = 128
 _BLOCK_ENTRIES = 512
-
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class IndexFile:
@@ -61,7 +59,7 @@ class IndexFile:
         return self._unsynced
 
     def append(self, *fields: int) -> None:
-        """Adds an entry; where the disk is full it waits in memory."""
+        """Adds an entry; where the disk is full, or no file can be opened, it waits in memory."""
         buffer = self._buffer
         buffer += self._entry.pack(*fields)
         self.count += 1
@@ -124,11 +122,11 @@ class IndexFile:
             self._buffer.clear()
 
     def write_out_if_room(self) -> None:
-        """`write_out` that lets a full disk pass: the batches are in the log, their entries wait in memory."""
+        """`write_out` that lets a shortage pass: the batches are in the log, their entries wait in memory."""
         try:
             self.write_out()
         except OSError as error:
-            if error.errno not in _DISK_FULL:
+            if not is_shortage(error):
                 raise
 
     def sync(self) -> None:

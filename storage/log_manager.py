@@ -25,6 +25,7 @@ from .log_loading import load_log
 from .log_moves import LogMoves
 from .recovery import Cut
 from .segment import Segment
+from .shortages import is_disk_full, is_shortage
 
 _PRODUCER_ID_EXPIRATION_MS = 24 * 3600 * 1000
 _FILE_DELETE_DELAY_MS = 60_000
@@ -50,8 +51,7 @@ class LoadReport:
 class LogManager:
     """The logs by topic and partition.
 
-    Raises OSError from what touches the disk; whoever meets one on a log's own methods says so to `fail`, unless the
-    disk is only full.
+    Raises OSError from what touches the disk; whoever meets one on a log's own methods says so to `fail`.
     """
 
     def __init__(
@@ -248,8 +248,7 @@ class LogManager:
         try:
             log = directory.make_log(key, topic_id, config, self._descriptors, self._now_ms())
         except OSError as error:
-            if not is_disk_full(error):
-                self.take_offline(directory, error)
+            self.fail_directory(directory, error)
             raise
         with self.lock:
             if directory.failure is not None:
@@ -279,8 +278,7 @@ class LogManager:
         try:
             path = log.detach()
         except OSError as error:
-            if not is_disk_full(error):
-                self.take_offline(directory, error)
+            self.fail_directory(directory, error)
             raise
         self.remove_later(path)
 
@@ -348,12 +346,13 @@ class LogManager:
                 self._attempt(directory, directory.checkpoint)
 
     def _attempt(self, directory: LogDirectory, write_checkpoints: Callable[[], None]) -> bool:
-        """Whether it has worked; if not, and the disk is not just full, the directory is offline."""
+        """Whether it has worked; if not, and it is no mere shortage, the directory is offline."""
         try:
             write_checkpoints()
         except OSError as error:
-            if is_disk_full(error):
-                logger.warning("[log-dirs] Log directory %s is full, its checkpoints stay as they were", directory.path)
+            if is_shortage(error):
+                reason = error.strerror
+                logger.warning("[log-dirs] The checkpoints of %s stay as they were: %s", directory.path, reason)
             else:
                 self.take_offline(directory, error)
             return False
@@ -374,16 +373,16 @@ class LogManager:
         self._unlock()
 
     def fail(self, log: Log, error: OSError) -> None:
-        """Takes the directory of a log offline: one of its files could not be read, written or synced."""
+        """Takes the directory of a log offline, whose files could not be read, written or synced; see below."""
         key = (log.topic, log.partition)
         with self.lock:
             directory = self.directory_of(log) if self._logs.get(key) is log else None
         if directory is not None:
-            self.take_offline(directory, error)
+            self.fail_directory(directory, error)
 
     def fail_directory(self, directory: LogDirectory, error: OSError) -> None:
-        """Takes a directory offline, unless its disk is only full."""
-        if not is_disk_full(error):
+        """Takes a directory offline, unless its disk is only full or the process out of descriptors."""
+        if not is_shortage(error):
             self.take_offline(directory, error)
 
     def take_offline(self, directory: LogDirectory, error: OSError) -> None:
@@ -423,11 +422,6 @@ def _deleted_files(segment: Segment) -> list[str]:
         # No room for longer names: then room has to be made at once.
         segment.unlink()
         return []
-
-
-def is_disk_full(error: OSError) -> bool:
-    """Whether an error goes away once there is room again, so that the directory can stay in use."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def _log_offline(path: str, error: OSError) -> None:

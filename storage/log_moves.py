@@ -147,15 +147,15 @@ class LogMoves:
             self._forget(key)
 
     def fail(self, move: LogMove, error: OSError | TargetError) -> None:
-        """Ends a move because a disk has failed, or that of the copy is full."""
+        """Ends a move because a disk has failed, or for a shortage: that of the copy is full."""
         if move.is_cancelled:
             return
+        logger.error("[%s-%d] The move to %s has failed: %s", *move.key, move.log_directory, error)
         if isinstance(error, TargetError):
-            logger.error("[%s-%d] The move to %s has failed: %s", *move.key, move.log_directory, error)
             self._manager.fail_directory(self._directory_of(move), error.error)
-            self.cancel(move.key)
         else:
             self._manager.fail(move.log, error)
+        self.cancel(move.key)
 
     def _forget(self, key: TopicPartition) -> LogMove | None:
         move = self._moves.pop(key, None)

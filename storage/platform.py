@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import functools
 import os
 import socket
 import struct
@@ -89,6 +90,9 @@ class LinuxPlatform:
 
     msg_more = getattr(socket, "MSG_MORE", 0)
 
+    def __init__(self) -> None:
+        self._nowhere_fd = _open_nowhere()
+
     def sendfile(self, out_fd: int, in_fd: int, position: int, count: int) -> int:
         return os.sendfile(out_fd, in_fd, position, count)
 
@@ -125,10 +129,9 @@ class LinuxPlatform:
 
     def read_in(self, fd: int, position: int, count: int) -> None:
         # As far as the kernel is concerned it is sent, but nothing is copied.
-        with open(os.devnull, "wb", buffering=0) as nowhere:
-            end = position + count
-            while position < end and (sent := os.sendfile(nowhere.fileno(), fd, position, end - position)):
-                position += sent
+        end = position + count
+        while position < end and (sent := os.sendfile(self._nowhere_fd, fd, position, end - position)):
+            position += sent
 
     def fdatasync(self, fd: int) -> None:
         os.fdatasync(fd)
@@ -178,6 +181,12 @@ class LinuxPlatform:
                     _mark_top(fd, False)
         finally:
             os.close(fd)
+
+
+@functools.cache
+def _open_nowhere() -> int:
+    """What takes any bytes; one for the whole process, open for good: when it is needed no descriptor may be left."""
+    return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
 
 
 def _read_cached(fd: int, position: int, count: int) -> int:

@@ -156,9 +156,14 @@ class Segment:
             self.filesystem.truncate(fd, position)
             raise
         self.size_bytes = position + written
+        try:
+            self.note_batch(position, written, last_offset, max_timestamp)
+        except OSError:
+            # After a start the ends of the indexes are read, for which no descriptor may be left.
+            self.truncate_at(position)
+            raise
         if self.size_bytes - self._handed_over >= CHUNK_BYTES:
             self._hand_over()
-        self.note_batch(position, written, last_offset, max_timestamp)
 
     def _hand_over(self) -> None:
         start, self._handed_over = self._handed_over, self.size_bytes
@@ -170,14 +175,16 @@ class Segment:
         if largest is None:
             largest = self.largest_timestamp
         if max_timestamp > largest.timestamp:
-            self._largest = largest = TimestampOffset(max_timestamp, last_offset)
-        if not position:
-            self._first_timestamp = max_timestamp
+            largest = TimestampOffset(max_timestamp, last_offset)
         since = self._bytes_since_index_entry
         if since > self._index_interval_bytes:
             since = 0
             self.offset_index.append(last_offset, position)
             self.time_index.append(largest.timestamp, largest.offset)
+        # Only now: the indexes may refuse the batch.
+        self._largest = largest
+        if not position:
+            self._first_timestamp = max_timestamp
         self._bytes_since_index_entry = since + size_bytes
 
     def must_roll(self, config: LogConfig, batch_bytes: int, last_offset: int, max_timestamp: int, now_ms: int) -> bool:

@@ -24,6 +24,9 @@ CHUNK_BYTES = 1024 * 1024
 _SHARE = 4
 """The part of what the kernel lets lie that may lie here."""
 
+_TAILS_MAX = 1024
+"""How many segments that are smaller than a chunk may wait, beside one for each chunk."""
+
 _CHUNKS_MAX = 16
 """How many chunks, with an open descriptor each, the thread is given at once."""
 
@@ -50,6 +53,9 @@ class WriteBack:
             self._allowed_bytes = None if dirty_bytes is None else dirty_bytes // _SHARE
         if self._allowed_bytes is None:
             return
+        if len(self._waiting) > 2 * self._allowed_bytes // CHUNK_BYTES + _TAILS_MAX:
+            # Segments are tiny, or the disk hangs: the kernel writes the oldest in its own time.
+            self._waiting_bytes -= self._waiting.popleft()[2]
         self._waiting.append((file, position, count))
         self._waiting_bytes += count
         if self._waiting_bytes > self._allowed_bytes and not self._is_busy:

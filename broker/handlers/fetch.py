@@ -150,7 +150,7 @@ class _Fetch(PartitionWatcher):
         reading.release()
         future = self._future = self._future or asyncio.get_running_loop().create_future()
 
-        def done(error: OSError | None) -> None:
+        def done(error: Exception | None) -> None:
             if not future.done():  # else the connection has closed
                 self._reader.warmed(error)
                 self._settle(again)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import os
 import shutil
 import socket
@@ -403,8 +404,21 @@ async def test_a_log_directory_that_is_gone_is_named_and_made_anew(
         await produce(broker, "orders", b"one")
     shutil.rmtree(tmp_path / "broker-0" / "orders-0")
     async with running(tmp_path) as broker:
-        assert "1 partitions have no log directory and begin empty, as orders-0" in caplog.text
+        assert "1 partition has no log directory, and an empty log is made, as of orders-0" in caplog.text
         assert await produce(broker, "orders", b"two") == [0]
+
+
+@pytest.mark.parametrize(("topics", "line"), [(1, "1 log was checked"), (2, "2 logs were checked")])
+async def test_after_a_crash_it_is_said_how_many_logs_were_checked(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, topics: int, line: str
+) -> None:
+    async with running(tmp_path) as broker:
+        for number in range(topics):
+            await produce(broker, f"orders{number}", b"one")
+    (tmp_path / "broker-0" / ".kafka_cleanshutdown").unlink()
+    with caplog.at_level(logging.INFO):
+        async with running(tmp_path):
+            assert line in caplog.text
 
 
 async def test_a_free_port_is_free_on_all_addresses_of_its_host(

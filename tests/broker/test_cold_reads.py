@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +14,11 @@ from typing import Any
 import pytest
 
 from broker.broker import Broker
+from broker.cold_reads import ColdReads
 from protocol.errors import ErrorCode
+from storage.cold_read import ColdRead
+from storage.descriptors import CachedFile, DescriptorCache
+from storage.filesystem import Filesystem
 from tests.support.cold_disk import ColdDisk
 from tests.support.record_batches import Record, decode_batches
 from tests.support.records_over_the_wire import fetch, list_offset, produce
@@ -279,3 +284,89 @@ async def test_the_end_while_the_disk_is_read(tmp_path: Path) -> None:
         await world.until(lambda: world.disk.waiting, "the disk is asked")
         world.disk.answers.set()
     await asyncio.gather(slow, return_exceptions=True)
+
+
+# --- the threads ---------------------------------------------------------------------------------------------------
+
+
+class Disks(Filesystem):
+    """Files of which those of one inode are read when a test says so, or with an error of any kind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hung = -1
+        self.answers = threading.Event()
+        self.error: Exception | None = None
+
+    def read_in(self, fd: int, position: int, count: int) -> None:
+        if self.error is not None:
+            raise self.error
+        if os.fstat(fd).st_ino == self.hung:
+            assert self.answers.wait(DEADLINE_S)
+
+
+def made_file(cache: DescriptorCache, path: Path) -> CachedFile:
+    path.parent.mkdir(parents=True)
+    file = CachedFile(cache, str(path))
+    file.create()
+    return file
+
+
+async def test_a_disk_that_hangs_does_not_hold_up_another(tmp_path: Path) -> None:
+    disks = Disks()
+    cache = DescriptorCache(disks)
+    hung = made_file(cache, tmp_path / "a/t-0/0.log")
+    healthy = made_file(cache, tmp_path / "b/t-1/0.log")
+    disks.hung = os.stat(hung.path).st_ino
+    threads = ColdReads()
+    answered: list[Exception | None] = []
+    for _ in range(20):
+        threads.read_in((ColdRead(healthy, 0, 1), ColdRead(hung, 0, 1)), answered.append)
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            await threads.wait_for(ColdRead(healthy, 0, 1))
+        assert answered == []
+        assert hung.pins == 20
+    finally:
+        disks.answers.set()
+    async with asyncio.timeout(DEADLINE_S):
+        while len(answered) < 20:
+            await asyncio.sleep(0)
+    assert answered == [None] * 20
+    assert (hung.pins, healthy.pins) == (0, 0)
+    await threads.close()
+    cache.close_all()
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "broken"), ValueError("a mistake of ours")])
+async def test_whoever_waits_is_told_of_any_error(tmp_path: Path, error: Exception) -> None:
+    disks = Disks()
+    cache = DescriptorCache(disks)
+    file = made_file(cache, tmp_path / "a/t-0/0.log")
+    disks.error = error
+    threads = ColdReads()
+    async with asyncio.timeout(DEADLINE_S):
+        with pytest.raises(type(error), match=r"broken|mistake"):
+            await threads.wait_for(ColdRead(file, 0, 1))
+    assert file.pins == 0
+    await threads.close()
+    cache.close_all()
+
+
+async def test_a_file_that_cannot_be_opened_leaves_nothing_pinned(tmp_path: Path) -> None:
+    cache = DescriptorCache(Disks())
+    file = made_file(cache, tmp_path / "a/t-0/0.log")
+    other = made_file(cache, tmp_path / "b/t-0/0.log")
+    gone = CachedFile(cache, str(tmp_path / "a/t-0/1.log"))
+    threads = ColdReads()
+    answered: list[Exception | None] = []
+    threads.read_in([ColdRead(each, 0, 1) for each in (file, other, gone)], answered.append)
+    assert not answered, "never at once"
+    async with asyncio.timeout(DEADLINE_S):
+        while not answered:
+            await asyncio.sleep(0)
+    (error,) = answered
+    assert isinstance(error, FileNotFoundError)
+    assert (file.pins, other.pins) == (0, 0)
+    await threads.close()
+    cache.close_all()

@@ -19,6 +19,7 @@ import uvloop
 
 from broker.connection import Connection
 from broker.frame_buffers import SCRATCH_BYTES, FrameBuffers
+from broker.outbox import Outbox
 from broker.rate_limited_log import RateLimitedLog
 from broker.registry import Api
 from broker.request_memory import RequestMemory
@@ -36,7 +37,16 @@ class FakeRoute:
     flexible_response = False
 
     def __init__(self, key: int, handle: Callable[[Any, bytes], Any], repeated: Any) -> None:
-        self.api = Api(key, "Echo", 0, 0, 0, pipelined=key != MUTING_KEY, keeps_awake=key == URGENT_KEY)
+        self.api = Api(
+            key,
+            "Echo",
+            0,
+            0,
+            0,
+            pipelined=key != MUTING_KEY,
+            keeps_awake=key == URGENT_KEY,
+            patient=key == MUTING_KEY,
+        )
         self.handle = handle
         self.repeated = repeated
 
@@ -233,6 +243,56 @@ class FakeRepeated:
         if body == b"again later":
             return cls.later
         return b"" if body == b"again nothing" else struct.pack(">i", 4 + len(body)) + request[4:8] + body
+
+
+async def test_a_repeated_request_is_no_more_patient_than_its_api(harness: Harness) -> None:
+    harness.repeated = FakeRepeated
+    assert harness.connection.patient, "it has asked for nothing yet"
+    for number, (key, body, patient) in enumerate(
+        (
+            (PIPELINED_KEY, b"first", False),
+            (MUTING_KEY, b"of a group", True),
+            (PIPELINED_KEY, b"again", False),
+        )
+    ):
+        await harness.send(frame(number, body, key))
+        assert await harness.reply() == (number, body)
+        assert harness.connection.patient == patient
+    assert harness.seen == [b"first", b"of a group"], "the last one has taken the short way"
+
+
+async def test_a_reply_that_cannot_be_encoded_at_the_end_leaves_no_socket_open(
+    harness: Harness, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first: asyncio.Future[bytes] = harness.loop.create_future()
+    second: asyncio.Future[bytes] = harness.loop.create_future()
+    harness.answer = lambda body: first if body == b"first" else second
+    await harness.send(frame(0, b"first") + frame(1, b"second"))
+    async with asyncio.timeout(10):
+        while len(harness.seen) < 2:
+            await asyncio.sleep(0)
+
+    def broken(reply: Any, parts: list[Any]) -> None:
+        raise ValueError("a mistake of ours")
+
+    monkeypatch.setattr(FakeRoute, "encode", staticmethod(broken))
+    second.set_result(b"ready")
+    harness.connection.close()
+    assert first.cancelled()
+    assert harness.forgotten
+    assert await harness.receive(1) == b"", "the socket is closed"
+    assert "cannot be encoded" in caplog.text
+
+
+async def test_an_error_at_the_end_leaves_no_socket_open(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_outbox: Any) -> bool:
+        raise ValueError("a mistake of ours")
+
+    monkeypatch.setattr(Outbox, "send", broken)
+    with pytest.raises(ValueError, match="mistake"):
+        harness.connection.close()
+    assert harness.forgotten
+    assert await harness.receive(1) == b""
 
 
 async def test_the_answers_of_a_short_way_wait_for_the_ones_before_them(harness: Harness) -> None:

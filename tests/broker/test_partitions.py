@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import errno
+import os
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -22,9 +23,14 @@ from tests.support.hosted_topics import NODE_ID, OTHER_NODE_ID, HostedTopics, ba
 
 
 class FailingFilesystem(Filesystem):
-    """Fails writes and new files with one error once told to."""
+    """Fails writes and new files, and for want of descriptors all files, with one error once told to."""
 
     error: OSError | None = None
+
+    def open(self, path: str) -> int:
+        if self.error is not None and self.error.errno in (errno.EMFILE, errno.ENFILE):
+            raise self.error
+        return super().open(path)
 
     def pwrite(self, fd: int, data: bytes | bytearray | memoryview, position: int) -> int:
         self._fail()
@@ -250,6 +256,32 @@ async def test_a_full_disk_refuses_appends_until_there_is_room(
     filesystem.error = None
     broker.append("t", b"a")
     assert broker.partition("t").high_watermark == 1
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
+async def test_a_shortage_of_descriptors_refuses_until_there_are_some(
+    broker: HostedTopics, filesystem: FailingFilesystem, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    await broker.create("t")
+    partition = broker.partition("t")
+    broker.append("t", b"a")
+    for file in partition.log.segments[0].files:
+        file.close()
+    filesystem.error = OSError(number, os.strerror(number))
+    for _ in range(2):
+        with pytest.raises(KafkaError) as caught:
+            broker.append("t", b"b")
+        assert caught.value.code == ErrorCode.KAFKA_STORAGE_ERROR
+    with pytest.raises(KafkaError) as caught:
+        partition.read(0, 1, committed=False, min_one_message=True)
+    assert caught.value.code == ErrorCode.KAFKA_STORAGE_ERROR
+    (line,) = [record.message for record in caplog.records if "ulimit -n" in record.message]
+    assert os.strerror(number) in line
+    filesystem.error = None
+    broker.append("t", b"b")
+    assert broker.partition("t") is partition
+    assert partition.high_watermark == 2
+    assert broker.logs.online_directories == list(broker.logs.paths)
 
 
 async def test_a_failed_directory_takes_its_partitions_offline(

@@ -109,5 +109,9 @@ def no_space(*_: Any) -> OSError:
     return OSError(errno.ENOSPC, "No space left on device")
 
 
+def no_descriptor(*_: Any) -> OSError:
+    return OSError(errno.EMFILE, "Too many open files")
+
+
 def broken(*_: Any) -> OSError:
     return OSError(errno.EIO, "Input/output error")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import struct
 from pathlib import Path
+from typing import Any
 
 import cramjam
 import pytest
@@ -28,6 +30,7 @@ from tests.storage.log_support import (
     broken,
     create_log,
     headers_of,
+    no_descriptor,
     no_space,
     open_log,
     read_all,
@@ -421,6 +424,45 @@ def test_a_full_disk_at_any_write(directory: str) -> None:
     assert sum(header.records_count for header in read_all(log)) == sent
     filesystem.fail.clear()
     log.close()
+    assert open_log(directory).log_end_offset == sent
+
+
+def test_a_shortage_of_descriptors_at_any_file(directory: str) -> None:
+    """Every file is closed before each batch, and of what the log opens for it the first, second ... cannot be."""
+    config = LogConfig(segment_bytes=2000, index_interval_bytes=100)
+    log = create_log(directory, config)
+    for _ in range(8):
+        append(log)
+    log.close()
+    sent = 8
+    refused = 0
+    for attempt in range(60):
+        filesystem = FailingFilesystem()
+        log = open_log(directory, config, filesystem)
+        for number in range(5):
+            opened = itertools.count()
+
+            def nth(*_: Any, opened: Any = opened, wanted: int = attempt % 6) -> OSError | None:
+                return no_descriptor() if next(opened) >= wanted else None
+
+            for segment in log.segments:
+                segment.close()
+            filesystem.fail["open"] = filesystem.fail["create"] = nth
+            try:
+                append(log, number % 3 + 1)
+            except OSError:
+                refused += 1
+                assert {int(path.stem) for path in Path(directory).glob("*.log")} == {
+                    segment.base_offset for segment in log.segments
+                }
+            else:
+                sent += number % 3 + 1
+            filesystem.fail.clear()
+            assert log.log_end_offset == sent
+            assert sum(os.path.getsize(segment.file.path) for segment in log.segments) == log.size_bytes
+        assert sum(header.records_count for header in read_all(log)) == sent
+        log.close()
+    assert refused > 20
     assert open_log(directory).log_end_offset == sent
 
 

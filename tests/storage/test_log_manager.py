@@ -17,7 +17,7 @@ from storage.log_directory_error import LogDirectoryError
 from storage.log_flush import Flush
 from storage.log_manager import LogManager
 
-from .log_support import NOW_MS, FailingFilesystem, batch_of, broken, no_space, read_all
+from .log_support import NOW_MS, FailingFilesystem, batch_of, broken, no_descriptor, no_space, read_all
 
 CONFIG = LogConfig()
 ORDERS, PAYMENTS = b"o" * 16, b"p" * 16
@@ -626,11 +626,12 @@ class TestFailingDisks:
         assert (tmp_path / "b/.kafka_cleanshutdown").exists()
         assert not (tmp_path / "a/.kafka_cleanshutdown").exists()
 
-    def test_a_full_disk_at_create_leaves_nothing_and_stays_online(
-        self, tmp_path: Path, manager: LogManager, filesystem: FailingFilesystem
+    @pytest.mark.parametrize("shortage", [no_space, no_descriptor])
+    def test_a_shortage_at_create_leaves_nothing_and_stays_online(
+        self, tmp_path: Path, manager: LogManager, filesystem: FailingFilesystem, shortage: Callable[..., OSError]
     ) -> None:
-        filesystem.fail["create"] = no_space
-        with pytest.raises(OSError, match="No space"):
+        filesystem.fail["create"] = shortage
+        with pytest.raises(OSError, match=r"No space|Too many"):
             manager.create("orders", 4, ORDERS, CONFIG)
         filesystem.fail.clear()
         assert not list(tmp_path.glob("*/orders-4"))

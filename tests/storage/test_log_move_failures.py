@@ -12,7 +12,7 @@ import pytest
 from protocol.errors import ErrorCode, KafkaError
 from storage.log_move import TargetError
 
-from .log_support import FailingFilesystem, broken, no_space
+from .log_support import FailingFilesystem, broken, no_descriptor, no_space
 from .move_support import CONFIG, KEY, ORDERS, MovedLog, carry_out, facts, steps, take_to
 
 
@@ -47,6 +47,20 @@ def moved(tmp_path: Path) -> Iterator[Failing]:
 
 
 CALLS = ["create", "pwrite", "fsync"]
+
+
+def test_a_shortage_of_descriptors_ends_the_move_alone(moved: Failing) -> None:
+    expected = facts(moved.log)
+    move = moved.begin()
+    moved.manager.moves.fail(move, no_descriptor())
+    assert move.is_cancelled
+    assert moved.manager.online_directories == [str(moved.a), str(moved.b)]
+    moved.remove_deleted()
+    assert moved.names == ({"orders-0"}, set())
+    assert facts(moved.log) == expected
+    moved.append()
+    moved.move()
+    assert moved.names[1] == {"orders-0"}
 
 
 class TestTheTarget:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import resource
 import socket
 import struct
 import subprocess
@@ -160,6 +161,19 @@ def test_reading_what_is_in_memory(platform: Platform, tmp_path: Path) -> None:
     assert filesystem.is_cached(fd, 5, 200_005, thorough=True)
     for position, count in ((0, 10), (8, 300_000), (300_000, 1)):
         filesystem.read_in(fd, position, count)
+    filesystem.close(fd)
+
+
+def test_reading_in_takes_no_descriptor(platform: Platform, tmp_path: Path) -> None:
+    filesystem = Filesystem(platform)
+    fd = filesystem.create(str(tmp_path / "file"))
+    filesystem.write_fully(fd, bytes(200_000), 0)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
+    try:
+        filesystem.read_in(fd, 0, 200_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
     filesystem.close(fd)
 
 

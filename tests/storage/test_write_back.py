@@ -129,6 +129,21 @@ def test_a_system_without_the_call_costs_no_descriptors(tmp_path: Path) -> None:
     cache.close_all()
 
 
+def test_of_many_tiny_segments_the_oldest_are_left_to_the_kernel(tmp_path: Path) -> None:
+    disk = Disk(40 * MEGABYTE)
+    cache = DescriptorCache(disk)
+    file, inode = make_file(cache, tmp_path / "file")
+    for index in range(5_000):
+        cache.write_back.add(file, index, 1)
+    assert len(cache.write_back._waiting) < 2_000
+    assert cache.write_back._waiting_bytes == len(cache.write_back._waiting)
+    oldest = cache.write_back._waiting[0]
+    assert oldest[1] == 5_000 - len(cache.write_back._waiting)
+    cache.write_back.add(file, 5_000, 10 * MEGABYTE)
+    cache.close_all()
+    assert disk.begun[0] == (inode, oldest[1] + 1, 1)
+
+
 def test_nothing_waits_where_the_system_does_not_tell(tmp_path: Path) -> None:
     disk = Disk(None)
     cache = DescriptorCache(disk)
