@@ -213,8 +213,7 @@ async def test_what_was_set_holds_from_the_very_start(tmp_path: Path, caplog: py
         messages
     )
     assert (
-        "[configs] Unknown properties are ignored: 'log.retention.hours.typo' "
-        "(the nearest is 'log.retention.hours')"
+        "[configs] Unknown properties are ignored: 'log.retention.hours.typo' (the nearest is 'log.retention.hours')"
     ) in messages
     assert "not yet in force" not in caplog.text
 
