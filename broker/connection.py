@@ -46,6 +46,8 @@ _REMAINDER_BYTES_MAX = SCRATCH_BYTES // 4
 # has taken what it asked for.
 _REPLY_BYTES_PER_TURN = 64 * 1024
 _STRANGERS_MAX = 64
+# In a crowd small replies leave at the end of the turn: sent one by one, each would wake a client for itself.
+_HELD_BYTES_MAX = 4 * 1024
 
 
 class _PendingReply:
@@ -126,7 +128,8 @@ class Connection:
         self._server = server
         self._socket = sock
         self._outbox = Outbox(sock, server.msg_more, server.broker.clock)
-        self._pending: deque[_PendingReply] = deque()
+        self._pending: deque[_PendingReply] | tuple[()] = ()
+        """What waits for its turn to be sent, from the first reply that is not there yet."""
         self._pauses: Counter[str] = Counter()
         self._reading = True
         self._writing = False
@@ -189,9 +192,10 @@ class Connection:
         self.active = True
         self._has_backlog = False
         size = len(self._remainder)
-        self._server.buffers.scratch[:size] = self._remainder
+        scratch = self._server.buffers.scratch
+        scratch[:size] = self._remainder
         self._remainder = b""
-        self._handle_scratch(size)
+        self._keep_rest(scratch, self._handle_frames(scratch, size), size)
 
     # --- receiving ---------------------------------------------------------------------------------------------
 
@@ -204,6 +208,14 @@ class Connection:
             self._stop_reading()  # or each turn would be told of all that wait for theirs
         elif server.turns.admits(self):
             self.read()
+
+    def let_go(self) -> None:
+        """Send the replies that were held until the end of the turn."""
+        if self.closed:
+            return
+        self._send()
+        if self._finishing:
+            self.finish()
 
     def take_turn(self) -> None:
         """Go on after others have had theirs: with what is unsent, the requests that are there, or what is received."""
@@ -248,12 +260,15 @@ class Connection:
                 if received == 0:
                     self.finish()
                 else:
-                    self._handle_scratch(start + received)
+                    end = start + received
+                    position = self._handle_frames(scratch, end)
+                    if position != end or self._granted_bytes:
+                        self._keep_rest(scratch, position, end)
                     if (
                         received <= SMALL_BYTES
+                        and not self._server.is_crowded
                         and self._route is not None
                         and self._route.api.keeps_awake
-                        and not self._server.is_crowded
                     ):
                         self._server.spin.after_small()
             if self._granted_bytes:
@@ -289,10 +304,8 @@ class Connection:
         self._server.buffers.give_back(buffer)
         self._give_back_grant()
 
-    def _handle_scratch(self, end: int) -> None:
-        """Handle the whole frames of the scratch buffer and keep what is behind them."""
-        scratch = self._server.buffers.scratch
-        position = self._handle_frames(scratch, end)
+    def _keep_rest(self, scratch: memoryview, position: int, end: int) -> None:
+        """Keep what is behind the frames that were handled."""
         if position and self._granted_bytes:
             self._give_back_grant()
         if position == end or self.closed:
@@ -327,7 +340,6 @@ class Connection:
     def _handle_frames(self, buffer: memoryview, end: int) -> int:
         """Handle the whole frames of `buffer[:end]`, send their replies together, and return where they ended."""
         position = 0
-        slice_ms = self._server.turns.slice_ms
         turn_end_ms = 0.0
         self._handling = True
         try:
@@ -344,6 +356,7 @@ class Connection:
                     break
                 if position < end:
                     now_ms = self._server.broker.clock.monotonic_ms()
+                    slice_ms = self._server.turns.slice_ms
                     turn_end_ms = turn_end_ms or now_ms + slice_ms
                     if self._reply_bytes > _REPLY_BYTES_PER_TURN or now_ms >= turn_end_ms:
                         self.pause("turn")
@@ -358,7 +371,11 @@ class Connection:
             self.close()
         finally:
             self._handling = False
-        if not self.closed:
+        if self.closed:
+            return position
+        if self._server.is_crowded and 0 < self._reply_bytes <= _HELD_BYTES_MAX:
+            self._server.turns.hold(self)
+        else:
             self._send()
         return position
 
@@ -372,7 +389,11 @@ class Connection:
                 self._strangers = 0
                 self._route = self._repeated_route
                 if isinstance(answer, bytes):
-                    self._queue_encoded(answer)
+                    if self._pending or not answer or self.closed:
+                        self._queue_encoded(answer)
+                    else:
+                        self._reply_bytes += len(answer)
+                        self._outbox.append(answer)
                 elif not self.closed:
                     assert self._route is not None
                     self._queue_outstanding(self._route, _KEY_VERSION_AND_CORRELATION.unpack_from(frame)[2], answer)
@@ -426,6 +447,8 @@ class Connection:
         """Queue a reply that is not there yet."""
         if not route.api.pipelined:
             self.pause("reply")
+        if not self._pending:
+            self._pending = deque()
         self._pending.append(_PendingReply(route, correlation_id, reply, None))
         reply.add_done_callback(self._on_reply_done)
 
@@ -566,7 +589,7 @@ class Connection:
                 self._abandon(pending)
         finally:
             # Whatever becomes of the replies: a socket that stays open counts as a connection for ever.
-            self._pending.clear()
+            self._pending = ()
             self._outbox.drop()
             self._repeated = None  # it knows this connection: a cycle, which would stay for long
             self._has_backlog = False

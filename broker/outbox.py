@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections import deque
 from collections.abc import Iterable
 
 from protocol.codec import Part
@@ -49,7 +48,7 @@ class Outbox:
         self._clock = clock
         self._socket = sock
         self._more = msg_more
-        self._parts: deque[Part] = deque()
+        self._parts: list[Part] = []  # an empty deque takes ten times the memory, for each idle connection
         self._sent_bytes = 0
         """How much of the first part, if it is a span, has been sent."""
         self._warm_bytes = 0
@@ -77,8 +76,13 @@ class Outbox:
         Raises OSError for a broken connection, SpanCutShort for a file that is shorter than its span.
         """
         parts = self._parts
-        budget_bytes = BYTES_PER_TURN
         self.cold = None
+        if len(parts) == 1:
+            alone = parts[0]
+            if type(alone) is bytes:
+                parts.clear()
+                return self._send_one(alone)
+        budget_bytes = BYTES_PER_TURN
         try:
             while parts and budget_bytes > 0 and self.cold is None:
                 first = parts[0]
@@ -89,6 +93,16 @@ class Outbox:
         except BlockingIOError:
             return False
         return not parts
+
+    def _send_one(self, data: bytes) -> bool:
+        """Send a reply that is alone, as most are, and return whether all of it is sent."""
+        try:
+            sent = self._socket.send(data)
+        except BlockingIOError:
+            sent = 0
+        if sent < len(data):
+            self._parts.append(memoryview(data)[sent:])
+        return not self._parts
 
     def warmed(self) -> None:
         """Note that `cold` has been read in; should it be gone again by now, `send` waits for the disk."""
@@ -112,7 +126,7 @@ class Outbox:
         """
         parts = self._parts
         if len(parts) == 1 and not isinstance(parts[0], FileSpan):
-            data = parts.popleft()
+            data = parts.pop()
         else:
             data = self._take_run()
             if self.cold is not None and not data:
@@ -122,10 +136,10 @@ class Outbox:
             flags = self._more if parts and self.cold is None else 0
             sent = self._socket.send(data, flags)  # type: ignore[arg-type]  # bytes-like, see above
         except BlockingIOError:
-            parts.appendleft(data)
+            parts.insert(0, data)
             raise
         if sent < len(data):
-            parts.appendleft(memoryview(data)[sent:])  # type: ignore[arg-type]  # bytes-like, see above
+            parts.insert(0, memoryview(data)[sent:])  # type: ignore[arg-type]  # bytes-like, see above
         return sent
 
     def _take_run(self) -> bytes:
@@ -145,7 +159,7 @@ class Outbox:
                 run.append(copy)
             else:
                 run.append(first)
-            parts.popleft()
+            del parts[0]
         return b"".join(run)  # type: ignore[arg-type]  # no spans in the run
 
     def _copy(self, span: FileSpan) -> bytes | None:
@@ -178,7 +192,7 @@ class Outbox:
             raise SpanCutShort
         self._sent_bytes += sent
         if self._sent_bytes == len(span):
-            self._parts.popleft()
+            del self._parts[0]
             self._sent_bytes = self._warm_bytes = 0
             span.release()
         elif sent < count:

@@ -6,6 +6,9 @@ has a budget of time. Whoever comes too late in it is served first in the next o
 then, but those behind the others whose last request was about a group, or who had none yet: a thousand of them may come
 at once, and they have seconds. One that has more requests than a slice of time is enough for is greedy: it goes on in
 later turns, a slice in each, behind all who were late. So does one that takes a reply bit by bit.
+
+Small replies are held until the turn ends. Sent one by one, each would wake a client that has fallen asleep since the
+one before, which costs more than the reply does; sent together they find it awake, and its requests come together.
 """
 
 from __future__ import annotations
@@ -40,11 +43,14 @@ class Client(Protocol):
     def take_turn(self) -> None:
         """Go on where it was deferred."""
 
+    def let_go(self) -> None:
+        """Send the replies that were held until the end of the turn."""
+
 
 class Turns:
     """The turns of one server's connections; used on the loop's thread."""
 
-    __slots__ = ("_clock", "_end_ms", "_greedy", "_is_open", "_late", "_loop", "_patient", "slice_ms")
+    __slots__ = ("_clock", "_end_ms", "_greedy", "_held", "_is_open", "_late", "_loop", "_patient", "slice_ms")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock) -> None:
         self.slice_ms = SLICE_MS
@@ -53,6 +59,7 @@ class Turns:
         self._clock = clock
         self._is_open = False
         self._end_ms = 0.0
+        self._held: list[Client] = []
         self._late: deque[Client] = deque()
         self._patient: deque[Client] = deque()
         self._greedy: deque[Client] = deque()
@@ -82,6 +89,17 @@ class Turns:
         if not self._is_open:
             self._open(self._clock.monotonic_ms())
 
+    def hold(self, client: Client) -> None:
+        """Let the replies of the connection go at the end of the turn, with those of all others."""
+        self._held.append(client)
+        if not self._is_open:
+            self._open(self._clock.monotonic_ms())
+
+    def _let_go(self) -> None:
+        held, self._held = self._held, []
+        for client in held:
+            client.let_go()
+
     def _queue_of(self, client: Client, *, is_greedy: bool) -> deque[Client]:
         if is_greedy:
             return self._greedy
@@ -94,6 +112,7 @@ class Turns:
 
     def _end(self) -> None:
         """End a turn and begin the next one with who is deferred, before it is known who is ready in it."""
+        self._let_go()
         if not self._late and not self._patient and not self._greedy:
             self._is_open = False
             return
@@ -112,5 +131,6 @@ class Turns:
         finally:
             # Whatever becomes of one of them, the others have their turns.
             self.slice_ms = SLICE_MS
+            self._let_go()
             # In the turn that is beginning nobody may be ready but those that are deferred already.
             self._open(now_ms)

@@ -152,6 +152,9 @@ async def test_a_deferred_connection_is_read_from_in_a_later_turn(harness: Harne
         def take_turn(self) -> None:
             raise AssertionError("it has had its turn")
 
+        def let_go(self) -> None:
+            raise AssertionError("it has no reply")
+
     harness.is_crowded = True
     assert harness.turns.admits(Other())
     harness.clock.advance(1_000)
@@ -160,6 +163,45 @@ async def test_a_deferred_connection_is_read_from_in_a_later_turn(harness: Harne
     assert harness.connection.deferred
     assert await harness.reply() == (7, b"late")
     assert not harness.connection.deferred
+
+
+async def test_in_a_crowd_small_replies_leave_when_the_turn_ends(harness: Harness) -> None:
+    harness.is_crowded = True
+    await harness.send(frame(1, b"a") + frame(2, b"b"))
+    harness.connection._on_readable()
+    assert harness.seen == [b"a", b"b"]
+    with pytest.raises(BlockingIOError):
+        harness.client.recv(1)
+    await asyncio.sleep(0)
+    assert [await harness.reply() for _ in range(2)] == [(1, b"a"), (2, b"b")]
+
+
+async def test_in_a_crowd_large_replies_leave_at_once(harness: Harness) -> None:
+    harness.is_crowded = True
+    await harness.send(frame(1, b"x" * 5_000))
+    harness.connection._on_readable()
+    assert harness.client.recv(1)
+
+
+async def test_who_is_half_closed_in_a_crowd_gets_its_answer_and_is_forgotten(harness: Harness) -> None:
+    harness.is_crowded = True
+    await harness.send(frame(1, b"last"))
+    harness.client.shutdown(socket.SHUT_WR)
+    harness.connection._on_readable()
+    harness.connection.finish()
+    assert not harness.forgotten
+    assert await harness.reply() == (1, b"last")
+    assert await harness.receive(1) == b""
+    assert harness.forgotten
+
+
+async def test_who_is_closed_in_a_crowd_has_its_answer_by_then(harness: Harness) -> None:
+    harness.is_crowded = True
+    await harness.send(frame(1, b"last"))
+    harness.connection._on_readable()
+    harness.connection.close()
+    assert await harness.reply() == (1, b"last")
+    await asyncio.sleep(0)  # the turn ends
 
 
 async def test_what_is_unsent_takes_turns_too(harness: Harness) -> None:

@@ -50,6 +50,9 @@ class Client:
         self._log.append(self._name)
         self.is_readable = False
 
+    def let_go(self) -> None:
+        self._log.append(f"{self._name} is answered")
+
 
 class World:
     def __init__(self) -> None:
@@ -210,3 +213,29 @@ def test_one_that_fails_does_not_keep_the_others_from_their_turns() -> None:
     assert world.poll() == ["other"]
     assert world.poll() == []
     assert world.loop.is_idle
+
+
+def test_replies_that_are_held_go_when_the_turn_ends() -> None:
+    world = World()
+    first, second = world.client("first"), world.client("second")
+    assert world.poll(first) == ["first"]
+    world.turns.hold(first)
+    world.turns.hold(second)
+    assert world.poll() == ["first is answered", "second is answered"]
+    assert world.poll() == []
+    assert world.loop.is_idle
+
+
+def test_replies_held_while_late_ones_are_served_wait_for_nobody_else() -> None:
+    world = World()
+    crowd = world.crowd(PER_TURN + 1)
+    world.poll(*crowd)
+    late = crowd[-1]
+    take_turn = late.take_turn
+
+    def serve() -> None:
+        take_turn()
+        world.turns.hold(late)
+
+    late.take_turn = serve  # type: ignore[method-assign]
+    assert world.poll() == [f"crowd-{PER_TURN}", f"crowd-{PER_TURN} is answered"]
