@@ -247,7 +247,7 @@ async def test_what_is_no_longer_valid_keeps_no_broker_from_starting(
         "[configs] Set at run time, but not in force: num.partitions is read-only. "
         "log.retention.ms must be -1 for ever, or at least 1. "
         "Invalid value x for configuration message.max.bytes: Not a number of type INT.",
-        "1 topics have settings that are not valid any longer, as orders",
+        "1 topic has settings that are not valid any longer, as orders",
     ]
 
 
