@@ -59,7 +59,7 @@ class Turns:
         self._clock = clock
         self._is_open = False
         self._end_ms = 0.0
-        self._held: list[Client] = []
+        self._held: deque[Client] = deque()
         self._late: deque[Client] = deque()
         self._patient: deque[Client] = deque()
         self._greedy: deque[Client] = deque()
@@ -96,9 +96,9 @@ class Turns:
             self._open(self._clock.monotonic_ms())
 
     def _let_go(self) -> None:
-        held, self._held = self._held, []
-        for client in held:
-            client.let_go()
+        held = self._held
+        while held:  # where one fails, the others follow with the next turn
+            held.popleft().let_go()
 
     def _queue_of(self, client: Client, *, is_greedy: bool) -> deque[Client]:
         if is_greedy:
@@ -106,31 +106,38 @@ class Turns:
         return self._patient if client.patient else self._late
 
     def _open(self, now_ms: float) -> None:
-        self._is_open = True
         self._end_ms = now_ms + BUDGET_MS
-        self._loop.call_soon(self._end)
+        if not self._is_open:
+            self._is_open = True
+            self._loop.call_soon(self._end)
 
     def _end(self) -> None:
         """End a turn and begin the next one with who is deferred, before it is known who is ready in it."""
-        self._let_go()
-        if not self._late and not self._patient and not self._greedy:
-            self._is_open = False
-            return
+        self._is_open = False
         now_ms = self._clock.monotonic_ms()
-        end_ms = now_ms + BUDGET_MS
+        some_are_deferred = bool(self._late or self._patient or self._greedy)
         try:
-            for queue, slice_ms_min in ((self._late, 0.0), (self._patient, 0.0), (self._greedy, _GREEDY_SLICE_MS_MIN)):
-                self.slice_ms = max(BUDGET_MS / max(len(queue), 1), slice_ms_min)
-                for _ in range(len(queue)):  # whoever is deferred again by then has had a slice
-                    client = queue.popleft()
-                    client.deferred = False
-                    client.take_turn()
-                    now_ms = self._clock.monotonic_ms()
-                    if now_ms >= end_ms:
-                        break
-        finally:
-            # Whatever becomes of one of them, the others have their turns.
-            self.slice_ms = SLICE_MS
             self._let_go()
-            # In the turn that is beginning nobody may be ready but those that are deferred already.
-            self._open(now_ms)
+            if some_are_deferred:
+                now_ms = self._serve_deferred(now_ms)
+                self._let_go()
+        finally:
+            # Whatever becomes of one of them, the others have their turns; and in the turn that is beginning nobody
+            # may be ready but those that are deferred already.
+            self.slice_ms = SLICE_MS
+            if some_are_deferred or self._held:
+                self._open(now_ms)
+
+    def _serve_deferred(self, now_ms: float) -> float:
+        """Give a turn to those who wait for one, as far as the budget goes, and return what time it is then."""
+        end_ms = now_ms + BUDGET_MS
+        for queue, slice_ms_min in ((self._late, 0.0), (self._patient, 0.0), (self._greedy, _GREEDY_SLICE_MS_MIN)):
+            self.slice_ms = max(BUDGET_MS / max(len(queue), 1), slice_ms_min)
+            for _ in range(len(queue)):  # whoever is deferred again by then has had a slice
+                client = queue.popleft()
+                client.deferred = False
+                client.take_turn()
+                now_ms = self._clock.monotonic_ms()
+                if now_ms >= end_ms:
+                    break
+        return now_ms

@@ -239,3 +239,21 @@ def test_replies_held_while_late_ones_are_served_wait_for_nobody_else() -> None:
 
     late.take_turn = serve  # type: ignore[method-assign]
     assert world.poll() == [f"crowd-{PER_TURN}", f"crowd-{PER_TURN} is answered"]
+
+
+def test_a_reply_that_fails_to_go_keeps_no_other() -> None:
+    world = World()
+    bad, good, late = world.client("bad"), world.client("good"), world.client("late")
+
+    def fail() -> None:
+        raise RuntimeError
+
+    bad.let_go = fail  # type: ignore[method-assign]
+    world.turns.hold(bad)
+    world.turns.hold(good)
+    world.turns.defer(late, 0.0)
+    with pytest.raises(RuntimeError):
+        world.poll()
+    assert world.poll() == ["good is answered", "late"]
+    world.poll()
+    assert world.loop.is_idle
