@@ -373,9 +373,8 @@ class Connection:
             self._handling = False
         if self.closed:
             return position
-        if self._server.is_crowded and 0 < self._reply_bytes <= _HELD_BYTES_MAX:
-            self._server.turns.hold(self)
-        else:
+        is_held = self._server.is_crowded and 0 < self._reply_bytes <= _HELD_BYTES_MAX and self._server.turns.hold(self)
+        if not is_held:
             self._send()
         return position
 

@@ -19,7 +19,7 @@ from typing import Protocol
 
 from .clock import Clock
 
-BUDGET_MS = 3.0
+BUDGET_MS = 2.0
 """How long into a turn another connection is begun with; late ones have a budget of their own, with the greedy ones."""
 
 SLICE_MS = 1.0
@@ -89,11 +89,17 @@ class Turns:
         if not self._is_open:
             self._open(self._clock.monotonic_ms())
 
-    def hold(self, client: Client) -> None:
-        """Let the replies of the connection go at the end of the turn, with those of all others."""
+    def hold(self, client: Client) -> bool:
+        """Let the replies of the connection go at the end of the turn, with those of all others, if that is soon.
+
+        Where some are deferred, turns are as long as they may be: False, and they are to be sent at once.
+        """
+        if self._late or self._patient or self._greedy:
+            return False
         self._held.append(client)
         if not self._is_open:
             self._open(self._clock.monotonic_ms())
+        return True
 
     def _let_go(self) -> None:
         held = self._held
