@@ -209,14 +209,6 @@ class Connection:
         elif server.turns.admits(self):
             self.read()
 
-    def let_go(self) -> None:
-        """Send the replies that were held until the end of the turn."""
-        if self.closed:
-            return
-        self._send()
-        if self._finishing:
-            self.finish()
-
     def take_turn(self) -> None:
         """Go on after others have had theirs: with what is unsent, the requests that are there, or what is received."""
         self._pauses.pop("turn", None)
@@ -387,15 +379,17 @@ class Connection:
             if answer is not None:
                 self._strangers = 0
                 self._route = self._repeated_route
-                if isinstance(answer, bytes):
-                    if self._pending or not answer or self.closed:
-                        self._queue_encoded(answer)
-                    else:
-                        self._reply_bytes += len(answer)
-                        self._outbox.append(answer)
-                elif not self.closed:
+                if self.closed:
+                    return
+                if not isinstance(answer, bytes):
                     assert self._route is not None
                     self._queue_outstanding(self._route, _KEY_VERSION_AND_CORRELATION.unpack_from(frame)[2], answer)
+                elif answer:
+                    self._reply_bytes += len(answer)
+                    if self._pending:
+                        self._pending.append(_PendingReply(None, 0, None, [answer]))
+                    else:
+                        self._outbox.append(answer)
                 return
         if len(frame) < _KEY_VERSION_AND_CORRELATION.size:
             raise MalformedFrame(f"a request of {len(frame)} bytes has no header")
@@ -450,16 +444,6 @@ class Connection:
             self._pending = deque()
         self._pending.append(_PendingReply(route, correlation_id, reply, None))
         reply.add_done_callback(self._on_reply_done)
-
-    def _queue_encoded(self, answer: bytes) -> None:
-        """Queue the framed answer of a short way, nothing if it is empty."""
-        if not answer or self.closed:
-            return
-        self._reply_bytes += len(answer)
-        if self._pending:
-            self._pending.append(_PendingReply(None, 0, None, [answer]))
-        else:
-            self._outbox.append(answer)
 
     def _encode(self, route: Route, correlation_id: int, reply: Any) -> list[Part]:
         parts: list[Part] = [b""]
@@ -517,6 +501,14 @@ class Connection:
             self.pause("unsent")
             self._server.loop.add_writer(self._socket, self._on_writable)
             self._writing = True
+
+    def let_go(self) -> None:
+        """Send the replies that were held until the end of the turn."""
+        if self.closed:
+            return
+        self._send()
+        if self._finishing:
+            self.finish()
 
     def _warm(self, cold: ColdRead) -> None:
         """Have a thread read what is to be sent next from the disk; until then it is as if the socket were full."""
