@@ -77,11 +77,8 @@ class Outbox:
         """
         parts = self._parts
         self.cold = None
-        if len(parts) == 1:
-            alone = parts[0]
-            if type(alone) is bytes:
-                parts.clear()
-                return self._send_one(alone)
+        if len(parts) == 1 and not isinstance(parts[0], FileSpan):
+            return self._send_one(parts.pop())
         budget_bytes = BYTES_PER_TURN
         try:
             while parts and budget_bytes > 0 and self.cold is None:
@@ -94,14 +91,14 @@ class Outbox:
             return False
         return not parts
 
-    def _send_one(self, data: bytes) -> bool:
-        """Send a reply that is alone, as most are, and return whether all of it is sent."""
+    def _send_one(self, data: Part) -> bool:
+        """Send bytes that are alone, as most replies are, and return whether all is sent."""
         try:
-            sent = self._socket.send(data)
+            sent = self._socket.send(data)  # type: ignore[arg-type]  # bytes-like: it is no span
         except BlockingIOError:
             sent = 0
         if sent < len(data):
-            self._parts.append(memoryview(data)[sent:])
+            self._parts.append(memoryview(data)[sent:])  # type: ignore[arg-type]  # bytes-like, see above
         return not self._parts
 
     def warmed(self) -> None:
@@ -125,21 +122,18 @@ class Outbox:
         Replies of one read event leave together.
         """
         parts = self._parts
-        if len(parts) == 1 and not isinstance(parts[0], FileSpan):
-            data = parts.pop()
-        else:
-            data = self._take_run()
-            if self.cold is not None and not data:
-                return 0
+        data = self._take_run()
+        if self.cold is not None and not data:
+            return 0
         try:
             # What waits for the disk is not close behind, and the system would hold the end of this back for 200 ms.
             flags = self._more if parts and self.cold is None else 0
-            sent = self._socket.send(data, flags)  # type: ignore[arg-type]  # bytes-like, see above
+            sent = self._socket.send(data, flags)
         except BlockingIOError:
             parts.insert(0, data)
             raise
         if sent < len(data):
-            parts.insert(0, memoryview(data)[sent:])  # type: ignore[arg-type]  # bytes-like, see above
+            parts.insert(0, memoryview(data)[sent:])
         return sent
 
     def _take_run(self) -> bytes:
