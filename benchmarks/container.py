@@ -4,7 +4,6 @@ python -m benchmarks.container --image ottla
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from typing import NamedTuple
 
 from benchmarks.client import LoadError, Target
 from benchmarks.measurement import MB
-from benchmarks.targets import Finding, report
+from benchmarks.targets import Finding, judge
 from benchmarks.topics_wire import TopicsConnection
 from benchmarks.wire import answers_api_versions, free_ports, produce_error_position, produce_request
 
@@ -116,13 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=5, help="rounds (default: 5)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
-    try:
-        findings = measure(options.image, options.rounds)
-    except (LoadError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(json.dumps([each.as_json() for each in findings]) if options.json else report(findings))
-    return int(any(finding.missed for finding in findings))
+    return judge(lambda: measure(options.image, options.rounds), as_json=options.json)
 
 
 if __name__ == "__main__":

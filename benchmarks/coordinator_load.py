@@ -5,7 +5,6 @@ python -m benchmarks.coordinator_load
 
 import argparse
 import contextlib
-import json
 import socket
 import struct
 import sys
@@ -14,15 +13,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from benchmarks.client import TIMEOUT_S, LoadError
 from benchmarks.groups_wire import find_coordinator_request
 from benchmarks.measurement import MB, percentile
 from benchmarks.meter import cpu_seconds, resident_bytes
-from benchmarks.ottla_process import OttlaBroker, OttlaFailed
-from benchmarks.targets import Finding, report
+from benchmarks.ottla_process import OttlaBroker
+from benchmarks.targets import Finding, judge
 from benchmarks.wire import ask_api_versions, frame, read_frame
 
 LOAD_LIMIT_MS = 3_000.0
@@ -225,13 +223,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="where the broker's data goes for the time")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
-    try:
-        findings = load(plan._replace(groups=options.groups, offsets=options.offsets), options.rounds, options.data_dir)
-    except (LoadError, OttlaFailed, KafkaException, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(json.dumps([each.as_json() for each in findings]) if options.json else report(findings))
-    return int(any(each.missed for each in findings))
+    plan = plan._replace(groups=options.groups, offsets=options.offsets)
+    return judge(lambda: load(plan, options.rounds, options.data_dir), as_json=options.json)
 
 
 if __name__ == "__main__":

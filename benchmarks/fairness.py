@@ -5,28 +5,25 @@ python -m benchmarks.fairness
 
 import argparse
 import asyncio
-import contextlib
-import json
 import os
-import resource
 import socket
 import struct
 import sys
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import Producer
 
 from benchmarks.client import TIMEOUT_S, LoadError, Target, fresh_topic, payloads
 from benchmarks.groups_member import Connections, Group, Member, find_coordinator, leave, run
 from benchmarks.measurement import percentile
 from benchmarks.open_loop import OpenLoopProducer, Phases, Sample
-from benchmarks.ottla_process import OttlaBroker, OttlaFailed
-from benchmarks.targets import Finding, report
-from benchmarks.wire import api_versions_request, fetch_request
+from benchmarks.ottla_process import named_or_own
+from benchmarks.targets import Finding, judge
+from benchmarks.wire import allow_many_files, api_versions_request, fetch_request
 
 WAIT_LIMIT_MS = 20.0
 """How long a client may wait for what a broker does for others.
@@ -236,16 +233,6 @@ class _Greedy:
             count -= received
 
 
-@contextlib.contextmanager
-def _target(bootstrap: str | None, pid: int | None) -> Iterator[Target]:
-    """The broker that was named, or an Ottla of our own."""
-    if bootstrap is not None:
-        yield Target(bootstrap, pid)
-        return
-    with OttlaBroker() as broker:
-        yield Target(broker.bootstrap, broker.pid)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line: one table, or JSON; exits with 1 when a wait is too long."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fairness", description=__doc__.partition("\n")[0])
@@ -254,17 +241,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=Plan().rounds, help="rounds (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):  # macOS gives a hard limit that cannot be set
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    try:
-        with _target(options.bootstrap, options.pid) as target:
-            findings = fairness(target, Plan(rounds=options.rounds, niceness=_NICENESS))
-    except (LoadError, OttlaFailed, KafkaException, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(json.dumps([each.as_json() for each in findings]) if options.json else report(findings))
-    return int(any(each.missed for each in findings))
+    allow_many_files()
+
+    def measure() -> list[Finding]:
+        with named_or_own(options.bootstrap, options.pid) as target:
+            return fairness(target, Plan(rounds=options.rounds, niceness=_NICENESS))
+
+    return judge(measure, as_json=options.json)
 
 
 if __name__ == "__main__":

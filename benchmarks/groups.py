@@ -4,19 +4,15 @@ python -m benchmarks.groups settle
 """
 
 import argparse
-import contextlib
-import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
-from confluent_kafka import KafkaException
-
-from benchmarks.client import LoadError, Target
+from benchmarks.client import Target
 from benchmarks.groups_commit import commit
 from benchmarks.groups_rebalance import Plan, rebalance
 from benchmarks.groups_settle import settle
-from benchmarks.ottla_process import OttlaBroker, OttlaFailed
-from benchmarks.targets import Finding, report
+from benchmarks.ottla_process import named_or_own
+from benchmarks.targets import Finding, judge
 from benchmarks.wire import allow_many_files
 
 _NICENESS = 10
@@ -65,28 +61,17 @@ def _commit(target: Target, options: argparse.Namespace) -> list[Finding]:
     return commit(target, options.rounds, options.commits)
 
 
-@contextlib.contextmanager
-def _target(bootstrap: str | None, pid: int | None) -> Iterator[Target]:
-    """The broker that was named, or an Ottla of our own."""
-    if bootstrap is not None:
-        yield Target(bootstrap, pid)
-        return
-    with OttlaBroker() as broker:
-        yield Target(broker.bootstrap, broker.pid)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line: one table, or JSON; exits with 1 when a target is missed."""
     options = _parser().parse_args(arguments)
     allow_many_files()
-    try:
-        with _target(options.bootstrap, options.pid) as target:
+
+    def measure() -> list[Finding]:
+        with named_or_own(options.bootstrap, options.pid) as target:
             findings: list[Finding] = options.run(target, options)
-    except (LoadError, OttlaFailed, KafkaException, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(json.dumps([each.as_json() for each in findings]) if options.json else report(findings))
-    return int(any(each.missed for each in findings))
+            return findings
+
+    return judge(measure, as_json=options.json)
 
 
 if __name__ == "__main__":

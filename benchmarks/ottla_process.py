@@ -1,5 +1,6 @@
 """An Ottla broker in a process of its own, as a user starts it: `python -m ottla serve` on a free port."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -8,10 +9,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from benchmarks.client import Target
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
@@ -187,3 +190,13 @@ class OttlaBroker:
 def _environment() -> dict[str, str]:
     """This process's environment, with the bytecode cache that an installed package has."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
+@contextlib.contextmanager
+def named_or_own(bootstrap: str | None, pid: int | None, data_directory: Path | None = None) -> Iterator[Target]:
+    """The broker that was named, or an Ottla of one's own for the time."""
+    if bootstrap is not None:
+        yield Target(bootstrap, pid)
+        return
+    with OttlaBroker(data_directory) as broker:
+        yield Target(broker.bootstrap, broker.pid)

@@ -22,7 +22,7 @@ from benchmarks.machine import describe
 from benchmarks.measurement import MB, percentile, table
 from benchmarks.meter import Meter, resident_bytes
 from benchmarks.open_loop import OpenLoopProducer, Phases
-from benchmarks.ottla_process import OttlaBroker, OttlaFailed
+from benchmarks.ottla_process import OttlaFailed, named_or_own
 from benchmarks.request_cycle import RequestCycle
 from benchmarks.topics_wire import TopicsConnection
 from benchmarks.wire import allow_many_files, connect, produce_error_position, produce_request, read_frame
@@ -172,16 +172,6 @@ def report(points: Sequence[Point]) -> str:
     return table(rows)
 
 
-@contextlib.contextmanager
-def _target(options: argparse.Namespace) -> Iterator[Target]:
-    """The broker that was named, or an Ottla that nobody has talked to."""
-    if options.bootstrap is not None:
-        yield Target(options.bootstrap, options.pid)
-        return
-    with OttlaBroker(options.data_dir) as broker:
-        yield Target(broker.bootstrap, broker.pid)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line: the table on stdout, the same in a JSON file if asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__.partition("\n")[0])
@@ -202,7 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for dimension in options.dimensions or DIMENSIONS:
             for count in options.counts or DIMENSIONS[dimension][1]:
                 print(f"{count:,} {dimension}", file=sys.stderr)
-                with _target(options) as target:
+                with named_or_own(options.bootstrap, options.pid, options.data_dir) as target:
                     points.append(measure(target, dimension, count, options.requests, options.rounds))
     except (OttlaFailed, LoadError, KafkaException, OSError) as error:
         print(error, file=sys.stderr)

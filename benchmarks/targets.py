@@ -1,10 +1,16 @@
 """Figures that are held to a target: over the rounds the worst one counts."""
 
+import json
 import statistics
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from confluent_kafka import KafkaException
+
+from benchmarks.client import LoadError
 from benchmarks.measurement import table
+from benchmarks.ottla_process import OttlaFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +49,14 @@ def report(findings: Sequence[Finding]) -> str:
             row += [f"≤ {finding.limit:,g}", "missed" if finding.missed else "met"]
         rows.append(row)
     return table(rows)
+
+
+def judge(measure: Callable[[], Sequence[Finding]], *, as_json: bool) -> int:
+    """Print what a command has measured, and return its exit code: 1 when a target is missed or the run has failed."""
+    try:
+        findings = measure()
+    except (LoadError, OttlaFailed, KafkaException, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(json.dumps([each.as_json() for each in findings]) if as_json else report(findings))
+    return int(any(each.missed for each in findings))

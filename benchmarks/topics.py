@@ -4,18 +4,13 @@ python -m benchmarks.topics life
 """
 
 import argparse
-import contextlib
-import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from confluent_kafka import KafkaException
-
 from benchmarks import topics_life, topics_metadata
-from benchmarks.client import LoadError, Target
-from benchmarks.ottla_process import OttlaBroker, OttlaFailed
-from benchmarks.targets import Finding, report
+from benchmarks.ottla_process import named_or_own
+from benchmarks.targets import Finding, judge
 from benchmarks.topics_life import live
 from benchmarks.topics_metadata import metadata
 from benchmarks.topics_restart import restart
@@ -56,13 +51,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _live(options: argparse.Namespace) -> list[Finding]:
     plan = topics_life.Plan(options.topics, options.partitions, options.rate)
-    with _target(options) as target:
+    with named_or_own(options.bootstrap, options.pid, options.data_dir) as target:
         return live(target, plan, options.rounds)
 
 
 def _metadata(options: argparse.Namespace) -> list[Finding]:
     plan = topics_metadata.Plan(options.topics, options.partitions, options.requests)
-    with _target(options) as target:
+    with named_or_own(options.bootstrap, options.pid, options.data_dir) as target:
         return metadata(target, plan, options.rounds)
 
 
@@ -70,26 +65,10 @@ def _restart(options: argparse.Namespace) -> list[Finding]:
     return restart(options.counts, options.rounds, options.data_dir)
 
 
-@contextlib.contextmanager
-def _target(options: argparse.Namespace) -> Iterator[Target]:
-    """The broker that was named, or an Ottla of our own."""
-    if options.bootstrap is not None:
-        yield Target(options.bootstrap, options.pid)
-        return
-    with OttlaBroker(options.data_dir) as broker:
-        yield Target(broker.bootstrap, broker.pid)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line: one table, or JSON; exits with 1 when a target is missed."""
     options = _parser().parse_args(arguments)
-    try:
-        findings: list[Finding] = options.run(options)
-    except (LoadError, OttlaFailed, KafkaException, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(json.dumps([each.as_json() for each in findings]) if options.json else report(findings))
-    return int(any(each.missed for each in findings))
+    return judge(lambda: options.run(options), as_json=options.json)
 
 
 if __name__ == "__main__":
