@@ -69,7 +69,7 @@ def connection_limits_of(config: Config) -> ConnectionLimits:
 class OpenConnections:
     """Counts the connections of a server and says who else may come.
 
-    `limits` may be replaced at any time; the limits of addresses hold once `find_addresses` has looked them up.
+    `limits` may be replaced at any time; the limits of addresses are those that `follow` was told last.
     """
 
     def __init__(self, limits: ConnectionLimits) -> None:
