@@ -72,7 +72,7 @@ class IdleConnections:
                 connection.close_if_reset()
             await pace.keep()
         if closed:
-            logger.info("[connections] Closed after connections.max.idle.ms in which nothing was sent or taken: %d", closed)
+            logger.info("[connections] Closed, since idle for connections.max.idle.ms: %d", closed)
 
     def longest_idle_first(self) -> Sequence[Idler]:
         """The connections in the order in which they were used last, to within a sweep."""
