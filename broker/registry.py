@@ -34,7 +34,7 @@ class Api(NamedTuple):
     All others mute their connection until they are answered, as Kafka does, so that a client sees its own writes.
     """
     has_short_way: bool = False
-    """Whether requests that begin as others on their connection did are answered on a way of their own.
+    """Whether requests that are like others on their connection are answered on a way of their own.
 
     It is the class `Repeated<name>` of handlers/repeated_<name>.
     """
@@ -49,21 +49,11 @@ class Api(NamedTuple):
         return re.sub(r"(?<!^)(?=[A-Z])", "_", self.name).lower()
 
 
-def _api(
-    key: int,
-    name: str,
-    versions: str,
-    *,
-    advertised_min: int | None = None,
-    pipelined: bool = False,
-    has_short_way: bool = False,
-    keeps_awake: bool = False,
-    patient: bool = False,
-) -> Api:
+def _api(key: int, name: str, versions: str, *, advertised_min: int | None = None, **traits: bool) -> Api:
     low, _, high = versions.partition("-")
     lowest = int(low)
     advertised = lowest if advertised_min is None else advertised_min
-    return Api(key, name, lowest, int(high or low), advertised, pipelined, has_short_way, keeps_awake, patient)
+    return Api(key, name, lowest, int(high or low), advertised, **traits)
 
 
 API_VERSIONS_KEY = 18
