@@ -48,7 +48,7 @@ def main(client: str) -> None:
 
 def _operation(operations, name):
     if name not in operations:
-        raise NotImplementedError(f"the driver has no operation {name}")
+        raise LookupError(f"the driver has no operation {name}")
     return operations[name]
 
 
